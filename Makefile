@@ -1,0 +1,56 @@
+# Two commands for a fresh machine (Python 3.11+, Node 18+, git): `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup setup-test demo test check bench clean chromium
+
+help:
+	@echo "make demo    convert yolo11n-pose, run it in Chromium on a photo, leave everything in demo/"
+	@echo "make test    set up and run all tests"
+	@echo "make check   ruff and mypy"
+	@echo "make bench   reproduce the tables of benchmarks/README.md"
+	@echo "make setup   build .venv"
+
+# The stamp carries a hash of what decides the installation, so a second run costs nothing.
+STAMP_INPUTS := pyproject.toml constraints.txt
+STAMP := $(VENV)/.setup-$(shell cat $(STAMP_INPUTS) 2>/dev/null | sha256sum | cut -c1-16)
+
+setup: $(STAMP)
+
+$(STAMP):
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "error: python venv is missing: apt-get install python3-venv"; exit 7; }
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[browser,dev]'
+	@touch $@
+
+setup-test: $(STAMP)-test
+
+# The second lowering engine is an independent oracle for the tests. It takes 3 GB, so make setup leaves it out.
+$(STAMP)-test: $(STAMP)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[browser,dev,s3,tf]'
+	@touch $@
+
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing Chromium (apt-get install chromium)"; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+		else echo "error: Chromium is missing. Run: sudo apt-get install chromium"; exit 7; fi; }
+
+demo: setup chromium
+	$(BIN)/python examples/demo.py demo
+
+test: setup-test chromium
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup-test chromium
+	$(BIN)/python -m benchmarks.conversion
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info

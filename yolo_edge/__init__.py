@@ -1,0 +1,44 @@
+"""yolo-edge: takes Ultralytics YOLO pose weights to every browser.
+
+Each verb of the command line is a function of the same name here::
+
+    import yolo_edge
+
+    result = yolo_edge.convert("yolo11n-pose", "models/pose", quantize="int8")
+    print(result.manifest.wire_bytes)
+    yolo_edge.predict("models/pose", ["photo.jpg"], output="out.png")
+
+The rooms of the house, in the order data flows through them: ``checkpoint`` (weights → ONNX), ``pose`` (what a pose
+head means), ``quantization`` (weights → codes), ``lowering`` (ONNX → graph model), ``tfjs`` (the file format),
+``bundle`` (the directory that is shipped), ``runtime`` (runs it). Verbs are imported on first use, so that importing the
+package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yolo_edge.verbs.convert import convert
+    from yolo_edge.verbs.inspect import inspect
+    from yolo_edge.verbs.models import models
+    from yolo_edge.verbs.predict import predict
+
+__all__ = ["__version__", "convert", "inspect", "models", "predict"]
+
+_VERBS = {name: f"yolo_edge.verbs.{name}" for name in __all__ if not name.startswith("_")}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("yolo-edge")
+    if name in _VERBS:
+        return getattr(import_module(_VERBS[name]), name)
+    raise AttributeError(f"module 'yolo_edge' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

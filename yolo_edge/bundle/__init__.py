@@ -1,0 +1,1 @@
+"""The directory that is shipped: manifest, decode contract, sizes."""

@@ -1,0 +1,1 @@
+"""Weights: known by name, checked before they are opened, described without torch, exported to ONNX."""

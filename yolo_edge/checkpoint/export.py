@@ -1,0 +1,300 @@
+"""Checkpoint → ONNX: the one stage that needs torch and ultralytics.
+
+The export happens in this process and in memory: nothing is written beside the user's file, nothing is printed, and
+the same weights with the same library versions give the same bytes (no date, no path in the metadata).
+
+The switches set on the model are those that ultralytics' own exporter sets (``ultralytics/engine/exporter.py``,
+``Exporter.__call__``, version 8.4): fused batch norms, head in export mode, ``C2f`` by split rather than chunk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yolo_edge.checkpoint.safety import load_checkpoint
+from yolo_edge.console import say
+from yolo_edge.errors import CheckpointError, ModelError, UsageError
+from yolo_edge.files import sha256_of
+from yolo_edge.pose.head import PoseHead, read_head
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET = 18
+"""Ultralytics' own choice for torch ≥ 2.4 (``best_onnx_opset``), and what the lowering is tested with."""
+
+GRID = 32
+"""Input height and width must be multiples of this: the coarsest stride of three-level heads."""
+
+_MOST_DETECTIONS = 300  # ultralytics' default max_det, the rows of an end-to-end output
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model came from.
+
+    Attributes:
+        file: file name, without its directory.
+        sha256: hex digest of the file.
+        bytes: its size.
+    """
+
+    file: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """An ONNX pose model of static shape, slimmed.
+
+    Attributes:
+        model: input ``images`` ``[1, 3, H, W]`` float32 RGB 0-1, one output.
+        head: what its output means.
+        source: the file it was made from.
+    """
+
+    model: onnx.ModelProto
+    head: PoseHead
+    source: Source
+
+    def serialized(self) -> bytes:
+        """Return the model's bytes, the same for the same model."""
+        return bytes(self.model.SerializeToString(deterministic=True))
+
+
+def parse_image_size(text: str) -> tuple[int, int]:
+    """Parse ``"640"`` or ``"480x640"`` (height x width) into height and width in pixels.
+
+    Raises:
+        UsageError: it is neither.
+        ModelError: a side is not a positive multiple of 32.
+    """
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() for part in parts):
+        raise UsageError(
+            f"The image size {text!r} is not a size.", fix="Give one side (640) or height x width (480x640)."
+        )
+    height, width = int(parts[0]), int(parts[-1])
+    for side in (height, width):
+        if side % GRID or not side:
+            lower, upper = max(side // GRID, 1) * GRID, (side // GRID + 1) * GRID
+            raise ModelError(
+                f"The image size {text} has a side of {side} px, which is not a multiple of {GRID}.",
+                fix=f"Use {lower} or {upper}.",
+            )
+    return height, width
+
+
+def export_checkpoint(
+    path: Path, image_size: tuple[int, int] = (640, 640), *, end2end: bool = False, trust: bool = False
+) -> ExportedModel:
+    """Export a YOLO pose checkpoint to ONNX.
+
+    Args:
+        path: the ``.pt`` file.
+        image_size: input height and width in pixels, multiples of the coarsest stride.
+        end2end: export the end-to-end output ``[1, 300, 6+K·D]`` of a YOLO26 model.
+        trust: skip the pickle check, for files of one's own.
+
+    Raises:
+        CheckpointError: the file is damaged, unsafe, or holds no pose model.
+        UsageError: ``end2end`` is asked of a model that has no such head.
+    """
+    source = Source(path.name, sha256_of(path), path.stat().st_size)
+    say(f"Exporting {path.name} to ONNX at {image_size[0]}x{image_size[1]} px")
+    module = load_model(path, image_size, end2end=end2end, trust=trust)
+    with _quiet():
+        model = _to_onnx(module, image_size)
+    metadata = {**_metadata(module, image_size, end2end), "source_sha256": source.sha256}
+    for key in sorted(metadata):
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, str(metadata[key])
+    return ExportedModel(model, read_head(model, path.name), source)
+
+
+def load_model(
+    path: Path, image_size: tuple[int, int] = (640, 640), *, end2end: bool = False, trust: bool = False
+) -> Any:
+    """Load a checkpoint as a fused ``torch.nn.Module`` whose forward pass gives what the ONNX export gives.
+
+    Returns:
+        A module that takes float32 ``[1, 3, H, W]`` and returns the output tensor of :class:`ExportedModel`.
+
+    Raises:
+        CheckpointError: the file is damaged, unsafe, or holds no pose model.
+        UsageError: ``end2end`` is asked of a model that has no such head.
+    """
+    with _quiet():
+        checkpoint = load_checkpoint(path, trust=trust)
+        module = _module_of(checkpoint, path)
+        module.license = checkpoint.get("license") or "unknown"
+        _check_module(module, path, image_size, end2end)
+        return _in_export_mode(module, end2end)
+
+
+def load_onnx(path: Path) -> ExportedModel:
+    """Load and slim an ONNX file that ultralytics or yolo-edge exported from a pose model.
+
+    Raises:
+        ModelError: it is damaged, of dynamic shape, or not a YOLO pose model.
+    """
+    import onnx
+
+    source = Source(path.name, sha256_of(path), path.stat().st_size)
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except Exception as error:  # protobuf and the checker raise a dozen unrelated types
+        reason = str(error).strip().splitlines()
+        raise ModelError(
+            f"{path} is not a valid ONNX model: {reason[0] if reason else type(error).__name__}.",
+            fix="Export or download it again.",
+        ) from error
+    head = read_head(model, path.name)
+    return ExportedModel(_slimmed(model), head, source)
+
+
+def read_checkpoint_head(path: Path, *, trust: bool = False) -> PoseHead:
+    """Read what a checkpoint's output means, at the size it was trained for, by exporting it.
+
+    Raises:
+        CheckpointError: the file is damaged, unsafe, or holds no pose model.
+    """
+    return export_checkpoint(path, trust=trust).head
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch and ultralytics from talking, installing packages, or writing settings into the user's home."""
+    with tempfile.TemporaryDirectory(prefix="yolo-edge-") as directory, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        settings = {"YOLO_AUTOINSTALL": "false", "YOLO_OFFLINE": "true", "YOLO_VERBOSE": "false"}
+        if "ultralytics" not in sys.modules:
+            settings["YOLO_CONFIG_DIR"] = directory
+        before = {key: os.environ.get(key) for key in settings}
+        os.environ.update(settings)
+        sink = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+                yield
+        finally:
+            for key, value in before.items():
+                if value is None:
+                    os.environ.pop(key, None)
+                else:
+                    os.environ[key] = value
+
+
+def _module_of(checkpoint: Any, path: Path) -> Any:
+    import torch
+
+    module = (checkpoint.get("ema") or checkpoint.get("model")) if isinstance(checkpoint, dict) else checkpoint
+    if not isinstance(module, torch.nn.Module):
+        raise CheckpointError(
+            f"{path} holds no model (found {type(module).__name__}).",
+            fix="Give the .pt that ultralytics saved at the end of training, not a bare state_dict.",
+        )
+    return module.float().eval()
+
+
+def _check_module(module: Any, path: Path, image_size: tuple[int, int], end2end: bool) -> None:
+    from ultralytics.nn.modules.head import Pose
+
+    head = module.model[-1] if hasattr(module, "model") else None
+    if not isinstance(head, Pose):
+        task = getattr(module, "task", None) or type(module).__name__
+        raise CheckpointError(
+            f"{path} is a YOLO {task} model, not a pose model.", fix="Give pose weights, for instance yolo11n-pose.pt."
+        )
+    coarsest = int(max(module.stride))
+    if any(side % coarsest for side in image_size):
+        raise CheckpointError(
+            f"{path} has a coarsest stride of {coarsest} px, and {image_size[0]}x{image_size[1]} is no multiple of it.",
+            fix=f"Give --imgsz as multiples of {coarsest}.",
+        )
+    if end2end and getattr(head, "one2one_cv2", None) is None:
+        raise UsageError(f"{path} has no end-to-end head.", fix="Leave --end2end out; only YOLO26 has one.")
+
+
+def _in_export_mode(module: Any, end2end: bool) -> Any:
+    import torch
+    from ultralytics.nn.modules import C2f, Detect
+
+    for parameter in module.parameters():
+        parameter.requires_grad = False
+    if hasattr(module, "end2end"):
+        module.end2end = end2end
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.Upsample) and not hasattr(layer, "recompute_scale_factor"):
+            layer.recompute_scale_factor = None  # checkpoints saved by torch before 1.11 lack it
+    module = module.fuse(verbose=False)
+    for layer in module.modules():
+        if isinstance(layer, Detect):
+            layer.export, layer.format, layer.dynamic, layer.shape = True, "onnx", False, None
+            layer.max_det = _MOST_DETECTIONS
+        elif isinstance(layer, C2f):
+            layer.forward = layer.forward_split
+    return module
+
+
+def _to_onnx(module: Any, image_size: tuple[int, int]) -> onnx.ModelProto:
+    import onnx
+    import torch
+
+    image = torch.zeros(1, 3, *image_size)
+    buffer = io.BytesIO()
+    with torch.no_grad():
+        module(image)  # the head computes its anchors in the first pass
+        torch.onnx.export(
+            module,
+            (image,),
+            buffer,
+            opset_version=OPSET,
+            input_names=["images"],
+            output_names=["output0"],
+            dynamo=False,
+        )
+    return _slimmed(onnx.load_from_string(buffer.getvalue()))
+
+
+def _slimmed(model: onnx.ModelProto) -> onnx.ModelProto:
+    import onnxslim
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        slim: onnx.ModelProto = onnxslim.slim(model)
+    return slim
+
+
+def _metadata(module: Any, image_size: tuple[int, int], end2end: bool) -> dict[str, Any]:
+    """The entries ultralytics' exporter writes, less the date and the training paths."""
+    import ultralytics
+
+    head = module.model[-1]
+    metadata = {
+        "author": "Ultralytics",
+        "version": ultralytics.__version__,
+        "license": module.license,
+        "docs": "https://docs.ultralytics.com",
+        "stride": int(max(module.stride)),
+        "task": "pose",
+        "head": type(head).__name__,
+        "batch": 1,
+        "imgsz": list(image_size),
+        "names": dict(module.names),
+        "channels": 3,
+        "end2end": end2end,
+        "kpt_shape": list(head.kpt_shape),
+    }
+    if getattr(module, "kpt_names", None):
+        metadata["kpt_names"] = module.kpt_names
+    return metadata

@@ -1,0 +1,36 @@
+"""SOURCE, as the command line takes it: a file, or a name of the catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from yolo_edge.checkpoint.catalogue import fetch, find, load_catalogue
+from yolo_edge.errors import InputError
+
+_SUFFIXES = (".pt", ".onnx")
+
+
+def resolve_source(source: str) -> Path:
+    """Return the file a source names, fetched and verified if it is a catalogue name.
+
+    A file on disk goes before a catalogue name, so ``yolo11n-pose.pt`` means the file where there is one, and the
+    catalogue's weights where there is none.
+
+    Raises:
+        InputError: there is neither such a file nor such a name, or the file is no ``.pt`` or ``.onnx``.
+    """
+    path = Path(source)
+    if path.is_file():
+        if path.suffix.lower() not in _SUFFIXES:
+            raise InputError(f"{path} is neither a .pt nor an .onnx file.", fix="Give pose weights or an ONNX export.")
+        return path
+    if path.is_dir():
+        raise InputError(f"{path} is a directory.", fix="Give a .pt or .onnx file, or a catalogue name.")
+    entry = find(source)
+    if entry is not None:
+        return fetch(entry)
+    known = ", ".join(entry.name for entry in load_catalogue())
+    raise InputError(
+        f"There is no file {source}, and no model of that name in the catalogue.",
+        fix=f"Check the path, or give one of: {known}.",
+    )

@@ -1,0 +1,203 @@
+"""The command line: one command a verb. A command parses, calls the verb, prints; :func:`main` is the only exit.
+
+Results go to stdout (``--json``: one JSON document), talk and progress to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import typer.exceptions
+
+from yolo_edge.console import SilentReporter, TerminalReporter, reporting_to
+from yolo_edge.errors import INTERRUPTED_EXIT_CODE, UsageError, YoloEdgeError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+app = typer.Typer(
+    name="yolo-edge",
+    help="Takes Ultralytics YOLO pose weights to every browser.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_DEBUG_VARIABLE = "YOLO_EDGE_DEBUG"
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing output that yolo-edge made.")]
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="Load a checkpoint of your own without the pickle check (it may run any code).")
+]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import yolo_edge
+
+        print(yolo_edge.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Takes Ultralytics YOLO pose weights to every browser."""
+    context.with_resource(reporting_to(SilentReporter() if quiet else TerminalReporter()))
+
+
+@app.command()
+def convert(
+    source: Annotated[str, typer.Argument(help="A catalogue name (yolo11n-pose), a .pt or an .onnx file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Directory to make.")],
+    imgsz: Annotated[
+        str | None, typer.Option(help="Input size: 640, or height x width as 480x640. 640 unless the source is .onnx.")
+    ] = None,
+    quantize: Annotated[str, typer.Option(help="float32, float16 or int8.")] = "float32",
+    engine: Annotated[str, typer.Option(help="direct or tensorflow.")] = "direct",
+    onnx: Annotated[str | None, typer.Option(help="keep: leave model.onnx in the directory.")] = None,
+    end2end: Annotated[bool, typer.Option("--end2end", help="YOLO26: export the end-to-end output.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name in the manifest; the source's stem by default.")] = None,
+    trust: TrustOption = False,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Convert pose weights to a TensorFlow.js graph model."""
+    from yolo_edge.verbs.convert import convert as verb
+    from yolo_edge.verbs.tables import conversion_table
+
+    result = verb(
+        source,
+        output,
+        imgsz=imgsz,
+        quantize=quantize,
+        engine=engine,
+        onnx=onnx,
+        end2end=end2end,
+        name=name,
+        trust=trust,
+        force=force,
+    )
+    _print(result.to_json() if as_json else conversion_table(result))
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="A converted directory, an .onnx, a .pt or a catalogue name.")],
+    images: Annotated[list[Path], typer.Argument(help="Photos.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Picture to draw (one photo), or directory (several).")
+    ] = None,
+    runtime: Annotated[
+        str, typer.Option(help="auto, torch, onnx, node, browser:wasm, browser:webgl or browser:webgpu.")
+    ] = "auto",
+    confidence: Annotated[float, typer.Option(help="Lowest score of a person, 0-1.")] = 0.25,
+    iou: Annotated[float, typer.Option(help="Overlap above which the weaker of two boxes is dropped, 0-1.")] = 0.7,
+    browser: Annotated[Path | None, typer.Option(help="Path of the Chromium to use.")] = None,
+    trust: TrustOption = False,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the persons on photos and draw their skeletons."""
+    from yolo_edge.verbs.predict import predict as verb
+    from yolo_edge.verbs.tables import prediction_table
+
+    result = verb(
+        model,
+        images,
+        runtime=runtime,
+        output=output,
+        confidence=confidence,
+        iou=iou,
+        browser=browser,
+        trust=trust,
+        force=force,
+    )
+    _print(result.to_json() if as_json else prediction_table(result))
+
+
+@app.command()
+def inspect(
+    source: Annotated[str, typer.Argument(help="A .pt, an .onnx, a converted directory or a catalogue name.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a model is, without loading torch or running anything in it."""
+    from yolo_edge.verbs.inspect import inspect as verb
+    from yolo_edge.verbs.inspect import render
+
+    result = verb(source)
+    _print(result.to_json() if as_json else render(result))
+
+
+@app.command()
+def models(as_json: JsonOption = False) -> None:
+    """List the weights of the catalogue, and which of them are cached."""
+    from yolo_edge.verbs.models import models as verb
+    from yolo_edge.verbs.tables import models_table
+
+    result = verb()
+    _print([listing.to_json() for listing in result] if as_json else models_table(result))
+
+
+def _print(result: RenderableType | list[Any] | dict[str, Any]) -> None:
+    """Print a result to stdout: JSON, or a table that fits the terminal."""
+    if isinstance(result, list | dict):
+        print(json.dumps(result, indent=2))
+        return
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 120).print(result)
+
+
+def _fail(error: YoloEdgeError) -> int:
+    """Print an error in one block on stderr and return its exit code."""
+    print(f"error: {error.what}", file=sys.stderr)
+    if error.fix:
+        print(f"  fix: {error.fix}", file=sys.stderr)
+    return error.exit_code
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code. Never raises, never prints a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        result = app(args=arguments, standalone_mode=False)
+    except YoloEdgeError as error:
+        return _fail(error)
+    except typer.exceptions.TyperException as error:
+        return _fail(UsageError(error.format_message(), fix="See yolo-edge --help, or yolo-edge COMMAND --help."))
+    except Exception as error:
+        if os.environ.get(_DEBUG_VARIABLE):
+            raise
+        return _fail(
+            YoloEdgeError(
+                f"Unexpected {type(error).__name__}: {error}",
+                fix=f"This is a bug in yolo-edge. Run again with {_DEBUG_VARIABLE}=1 and report what it prints.",
+            )
+        )
+    if result == INTERRUPTED_EXIT_CODE:
+        print("error: interrupted, nothing was written", file=sys.stderr)
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run())

@@ -1,0 +1,84 @@
+"""Operations that put tensors together and take them apart."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from yolo_edge.lowering.context import LoweringContext, Operation
+from yolo_edge.lowering.rules import lowers
+from yolo_edge.tfjs.graph import integer_attribute, type_attribute
+
+_INTEGER = type_attribute("int32")
+
+
+@lowers("Concat", attributes=("axis",))
+def lower_concat(context: LoweringContext, operation: Operation) -> None:
+    """``Concat`` in the layout of its largest computed part."""
+    rank = len(context.shape(operation.outputs[0]))
+    computed = [name for name in operation.inputs if not context.is_constant(name)]
+    largest = context.value(max(computed, key=lambda name: prod(context.shape(name))))
+    parts = [context.laid_out(name, largest.permutation) for name in operation.inputs]
+    axis = context.constant(np.array(largest.permutation.index(operation.attributes["axis"] % rank)))
+    result = context.emit("ConcatV2", [*parts, axis], largest.dtype, N=integer_attribute(len(parts)), Tidx=_INTEGER)
+    context.bind(operation.outputs[0], result, largest.permutation, dtype=largest.dtype)
+
+
+@lowers("Split", attributes=("axis", "num_outputs", "split"))
+def lower_split(context: LoweringContext, operation: Operation) -> None:
+    """``Split``: one slice for each part that is read."""
+    name = operation.inputs[0]
+    shape = context.shape(name)
+    axis = operation.attributes.get("axis", 0) % len(shape)
+    start = 0
+    for output, size in zip(operation.outputs, _part_sizes(context, operation, shape[axis]), strict=True):
+        begin, extent = [0] * len(shape), list(shape)
+        begin[axis], extent[axis] = start, size
+        start += size
+        context.shapes.setdefault(output, tuple(extent))
+        if context.used.get(output):
+            _slice(context, name, output, begin, extent)
+
+
+@lowers("Slice")
+def lower_slice(context: LoweringContext, operation: Operation) -> None:
+    """``Slice`` with constant bounds and step 1."""
+    name = operation.inputs[0]
+    shape = context.shape(name)
+    starts, ends = context.integers(operation, 1), context.integers(operation, 2)
+    axes = context.integers(operation, 3) if _has_input(operation, 3) else list(range(len(starts)))
+    steps = context.integers(operation, 4) if _has_input(operation, 4) else [1] * len(starts)
+    if any(step != 1 for step in steps):
+        raise operation.refuse(f"a slice of steps {steps}")
+    begin, extent = [0] * len(shape), list(shape)
+    for axis, start, end in zip(axes, starts, ends, strict=True):
+        size = shape[axis]
+        first, last = (min(max(bound + size if bound < 0 else bound, 0), size) for bound in (start, end))
+        begin[axis % len(shape)], extent[axis % len(shape)] = first, last - first
+    _slice(context, name, operation.outputs[0], begin, extent)
+
+
+def _has_input(operation: Operation, position: int) -> bool:
+    return len(operation.inputs) > position and bool(operation.inputs[position])
+
+
+def _part_sizes(context: LoweringContext, operation: Operation, size: int) -> list[int]:
+    if _has_input(operation, 1):
+        return context.integers(operation, 1)
+    if "split" in operation.attributes:
+        return [int(part) for part in operation.attributes["split"]]
+    count = len(operation.outputs)
+    part = -(-size // count)
+    return [part] * (count - 1) + [size - part * (count - 1)]
+
+
+def _slice(context: LoweringContext, name: str, output: str, begin: list[int], extent: list[int]) -> None:
+    value = context.value(name)
+    if tuple(extent) == context.shape(name):
+        context.values[output] = value
+        return
+    first = context.constant(np.array([begin[dimension] for dimension in value.permutation]))
+    size = context.constant(np.array([extent[dimension] for dimension in value.permutation]))
+    result = context.emit("Slice", [value.reference, first, size], value.dtype, Index=_INTEGER)
+    context.bind(output, result, value.permutation, dtype=value.dtype)

@@ -1,0 +1,1 @@
+"""What a pose head means: input, output, decoding, drawing."""

@@ -1,0 +1,1 @@
+"""Weights as codes: schemes and what they make."""

@@ -1,0 +1,1 @@
+"""One quantization scheme a file; found through ``yolo_edge.quantization.scheme``."""

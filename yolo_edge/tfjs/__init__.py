@@ -1,0 +1,1 @@
+"""The TensorFlow.js graph model format."""

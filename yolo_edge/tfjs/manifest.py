@@ -1,0 +1,159 @@
+"""Read and write the TF.js graph model format: ``model.json`` and its weight shards.
+
+Law: ``read_model(directory)`` gives back the nodes, weights and signature that ``write_model(model, directory)`` was
+given, bit for bit.
+
+Source of the format: ``tfjs-core/src/io/types.ts`` (``ModelJSON``, ``WeightsManifestConfig``) of TF.js 4.22. The
+weights manifest knows float32, int32 and bool values, and per-tensor ``uint8``, ``uint16``, ``float16`` quantization.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from yolo_edge.errors import ModelError
+from yolo_edge.tfjs.graph import GraphModel, Node, Stored, TensorInfo, Weight, shape_json, type_attribute, type_name
+
+MODEL_FILE = "model.json"
+SHARD_BYTES = 4 * 1024 * 1024
+"""Largest shard: browsers cache files of this size well, and every store takes them in a single request."""
+
+_DTYPE_OF = {"DT_FLOAT": "float32", "DT_INT32": "int32", "DT_BOOL": "bool"}
+_PRODUCER_VERSION = 1882  # GraphDef version of TensorFlow 2.17, the last that changed an operation used here
+
+
+def const_node(weight: Weight) -> Node:
+    """Return the ``Const`` node that stands for a weight."""
+    tensor = {"dtype": type_name(weight.dtype), "tensorShape": shape_json(weight.values.shape)}
+    return Node(weight.name, "Const", (), {"dtype": type_attribute(weight.dtype), "value": {"tensor": tensor}})
+
+
+def write_model(model: GraphModel, directory: Path) -> tuple[str, ...]:
+    """Write ``model.json`` and the shards into an existing directory.
+
+    Returns:
+        The names of the files written, ``model.json`` first.
+    """
+    blob = b"".join(np.ascontiguousarray(weight.values).tobytes() for weight in model.weights)
+    count = max(1, -(-len(blob) // SHARD_BYTES))
+    shards = tuple(f"group1-shard{index + 1}of{count}.bin" for index in range(count))
+    for index, shard in enumerate(shards):
+        (directory / shard).write_bytes(blob[index * SHARD_BYTES : (index + 1) * SHARD_BYTES])
+    document = {
+        "format": "graph-model",
+        "generatedBy": model.producer,
+        "convertedBy": "yolo-edge",
+        "signature": {
+            "inputs": {key: info.to_json() for key, info in model.inputs.items()},
+            "outputs": {key: info.to_json() for key, info in model.outputs.items()},
+        },
+        "modelTopology": {
+            "node": [node.to_json() for node in model.nodes],
+            "library": {},
+            "versions": {"producer": _PRODUCER_VERSION},
+        },
+        "weightsManifest": [{"paths": list(shards), "weights": [_weight_json(weight) for weight in model.weights]}],
+    }
+    (directory / MODEL_FILE).write_text(json.dumps(document, separators=(",", ":")))
+    return (MODEL_FILE, *shards)
+
+
+def read_model(directory: Path) -> GraphModel:
+    """Read a TF.js graph model directory, ours or another tool's.
+
+    Raises:
+        ModelError: ``model.json`` or a shard is missing, damaged, or not a graph model.
+    """
+    document = read_model_json(directory)
+    try:
+        topology, signature = document["modelTopology"], document.get("signature", {})
+        weights = tuple(weight for group in document["weightsManifest"] for weight in _read_group(group, directory))
+        return GraphModel(
+            nodes=tuple(
+                Node(node["name"], node["op"], tuple(node.get("input", ())), node.get("attr", {}))
+                for node in topology["node"]
+            ),
+            weights=weights,
+            inputs=_read_infos(signature.get("inputs", {})),
+            outputs=_read_infos(signature.get("outputs", {})),
+            producer=document.get("generatedBy") or "unknown",
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{directory / MODEL_FILE} is not a TF.js graph model: {type(error).__name__} {error}.",
+            fix="Convert the weights again.",
+        ) from error
+
+
+def read_model_json(directory: Path) -> dict[str, Any]:
+    """Return the parsed ``model.json`` of a directory.
+
+    Raises:
+        ModelError: it is missing, not JSON, or not of a graph model.
+    """
+    path = directory / MODEL_FILE
+    try:
+        document = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ModelError(f"{directory} has no {MODEL_FILE}.", fix="Give a directory made by yolo-edge.") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.", fix="Convert the weights again.") from error
+    if not isinstance(document, dict) or document.get("format") != "graph-model":
+        raise ModelError(f"{path} is not a TF.js graph model.", fix="Layers models are not supported.")
+    return document
+
+
+def _weight_json(weight: Weight) -> dict[str, Any]:
+    spec: dict[str, Any] = {"name": weight.name, "shape": list(weight.values.shape), "dtype": weight.dtype}
+    if weight.stored is None:
+        return spec
+    quantization: dict[str, Any] = {"dtype": weight.stored.dtype, "original_dtype": "float32"}
+    if weight.stored.dtype != "float16":
+        quantization |= {"scale": weight.stored.scale, "min": weight.stored.minimum}
+    return spec | {"quantization": quantization}
+
+
+def _read_group(group: dict[str, Any], directory: Path) -> Iterable[Weight]:
+    blob = b"".join(_read_shard(directory, path) for path in group["paths"])
+    offset = 0
+    for spec in group["weights"]:
+        quantization = spec.get("quantization")
+        stored = None
+        if quantization:
+            stored = Stored(quantization["dtype"], quantization.get("scale", 1.0), quantization.get("min", 0.0))
+        dtype = np.dtype(stored.dtype if stored else spec["dtype"])
+        count = int(np.prod(spec["shape"], dtype=np.int64))
+        if offset + count * dtype.itemsize > len(blob):
+            raise ModelError(
+                f"The shards of {directory} hold {len(blob)} bytes, too few for weight '{spec['name']}'.",
+                fix="A shard is cut short: fetch or convert it again.",
+            )
+        values = np.frombuffer(blob, dtype, count, offset).reshape(spec["shape"])
+        offset += count * dtype.itemsize
+        yield Weight(spec["name"], values, stored)
+
+
+def _read_shard(directory: Path, name: str) -> bytes:
+    path = directory / name
+    if path.parent != directory:
+        raise ModelError(f"{directory / MODEL_FILE} names the shard {name!r}, outside its own directory.")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"Shard {path} cannot be read: {error.strerror}.", fix="Convert the weights again.") from error
+
+
+def _read_infos(infos: dict[str, Any]) -> dict[str, TensorInfo]:
+    return {
+        key: TensorInfo(
+            node=info["name"].split(":")[0],
+            dtype=_DTYPE_OF.get(info.get("dtype", "DT_FLOAT"), "float32"),
+            shape=tuple(int(dim["size"]) for dim in info.get("tensorShape", {}).get("dim", ())),
+        )
+        for key, info in infos.items()
+    }

@@ -1,0 +1,1 @@
+"""The public verbs, one a file; ``yolo_edge`` re-exports them."""
