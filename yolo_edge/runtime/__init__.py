@@ -1,0 +1,1 @@
+"""Running a model: torch, onnxruntime, TF.js in Node, TF.js in a browser."""
