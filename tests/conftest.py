@@ -39,7 +39,7 @@ def converted_onnx(converted: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> CheckpointFactory:
-    """A function that makes (once a session) an untrained checkpoint of a family: ``untrained("yolov8n-pose.yaml")``."""
+    """A function that makes, once a session, an untrained checkpoint of a family by its yaml."""
     directory = tmp_path_factory.mktemp("untrained")
     made: dict[str, Path] = {}
 

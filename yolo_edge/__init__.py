@@ -10,8 +10,8 @@ Each verb of the command line is a function of the same name here::
 
 The rooms of the house, in the order data flows through them: ``checkpoint`` (weights → ONNX), ``pose`` (what a pose
 head means), ``quantization`` (weights → codes), ``lowering`` (ONNX → graph model), ``tfjs`` (the file format),
-``bundle`` (the directory that is shipped), ``runtime`` (runs it). Verbs are imported on first use, so that importing the
-package costs nothing.
+``bundle`` (the directory that is shipped), ``runtime`` (runs it). Verbs are imported on first use, so that importing
+the package costs nothing.
 """
 
 from __future__ import annotations

@@ -133,13 +133,14 @@ def predict(
 @app.command()
 def inspect(
     source: Annotated[str, typer.Argument(help="A .pt, an .onnx, a converted directory or a catalogue name.")],
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a model is, without loading torch or running anything in it."""
     from yolo_edge.verbs.inspect import inspect as verb
     from yolo_edge.verbs.inspect import render
 
-    result = verb(source)
+    result = verb(source, trust=trust)
     _print(result.to_json() if as_json else render(result))
 
 

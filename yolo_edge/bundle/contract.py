@@ -9,14 +9,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from yolo_edge.pose.decode import CONFIDENCE, IOU
 from yolo_edge.pose.head import PoseHead
+from yolo_edge.pose.letterbox import PADDING_GREY
 
-PAD_VALUE = 114 / 255
-"""Grey of the letterbox border, from ultralytics' ``LetterBox`` (``ultralytics/data/augment.py``)."""
-
-CONFIDENCE = 0.25
-INTERSECTION_OVER_UNION = 0.7
-"""Ultralytics' default thresholds for prediction (``ultralytics/cfg/default.yaml``)."""
+PAD_VALUE = PADDING_GREY / 255
+"""Grey of the letterbox border, 0-1."""
 
 
 class _Section(BaseModel):
@@ -53,7 +51,7 @@ class OutputContract(_Section):
     coordinates: Literal["input-pixels"] = "input-pixels"
     needs_nms: bool
     confidence: float = CONFIDENCE
-    iou: float = INTERSECTION_OVER_UNION
+    iou: float = IOU
 
 
 class DecodeContract(_Section):

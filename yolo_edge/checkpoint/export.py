@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yolo_edge.checkpoint.inspect import describe_checkpoint
 from yolo_edge.checkpoint.safety import load_checkpoint
 from yolo_edge.console import say
 from yolo_edge.errors import CheckpointError, ModelError, UsageError
@@ -35,6 +36,8 @@ OPSET = 18
 GRID = 32
 """Input height and width must be multiples of this: the coarsest stride of three-level heads."""
 
+_GIVE_POSE = "Give pose weights, for instance yolo11n-pose.pt."
+_NO_END2END = "Leave --end2end out; only YOLO26 has one."
 _MOST_DETECTIONS = 300  # ultralytics' default max_det, the rows of an end-to-end output
 
 
@@ -110,6 +113,7 @@ def export_checkpoint(
         CheckpointError: the file is damaged, unsafe, or holds no pose model.
         UsageError: ``end2end`` is asked of a model that has no such head.
     """
+    _check_description(path, end2end=end2end, trust=trust)
     source = Source(path.name, sha256_of(path), path.stat().st_size)
     say(f"Exporting {path.name} to ONNX at {image_size[0]}x{image_size[1]} px")
     module = load_model(path, image_size, end2end=end2end, trust=trust)
@@ -135,7 +139,10 @@ def load_model(
         UsageError: ``end2end`` is asked of a model that has no such head.
     """
     with _quiet():
-        checkpoint = load_checkpoint(path, trust=trust)
+        import torch  # noqa: F401  (talks while it loads)
+        import ultralytics.nn.tasks  # noqa: F401
+    checkpoint = load_checkpoint(path, trust=trust)
+    with _quiet():
         module = _module_of(checkpoint, path)
         module.license = checkpoint.get("license") or "unknown"
         _check_module(module, path, image_size, end2end)
@@ -171,6 +178,17 @@ def read_checkpoint_head(path: Path, *, trust: bool = False) -> PoseHead:
         CheckpointError: the file is damaged, unsafe, or holds no pose model.
     """
     return export_checkpoint(path, trust=trust).head
+
+
+def _check_description(path: Path, *, end2end: bool, trust: bool) -> None:
+    """Refuse what cannot be exported before torch is imported, which takes seconds."""
+    if trust:
+        return
+    description = describe_checkpoint(path)
+    if description.task not in ("unknown", "pose"):
+        raise CheckpointError(f"{path} is a YOLO {description.task} model, not a pose model.", fix=_GIVE_POSE)
+    if end2end and description.task == "pose" and not description.has_end2end_branch:
+        raise UsageError(f"{path} has no end-to-end head.", fix=_NO_END2END)
 
 
 @contextlib.contextmanager
@@ -213,9 +231,7 @@ def _check_module(module: Any, path: Path, image_size: tuple[int, int], end2end:
     head = module.model[-1] if hasattr(module, "model") else None
     if not isinstance(head, Pose):
         task = getattr(module, "task", None) or type(module).__name__
-        raise CheckpointError(
-            f"{path} is a YOLO {task} model, not a pose model.", fix="Give pose weights, for instance yolo11n-pose.pt."
-        )
+        raise CheckpointError(f"{path} is a YOLO {task} model, not a pose model.", fix=_GIVE_POSE)
     coarsest = int(max(module.stride))
     if any(side % coarsest for side in image_size):
         raise CheckpointError(
@@ -223,7 +239,7 @@ def _check_module(module: Any, path: Path, image_size: tuple[int, int], end2end:
             fix=f"Give --imgsz as multiples of {coarsest}.",
         )
     if end2end and getattr(head, "one2one_cv2", None) is None:
-        raise UsageError(f"{path} has no end-to-end head.", fix="Leave --end2end out; only YOLO26 has one.")
+        raise UsageError(f"{path} has no end-to-end head.", fix=_NO_END2END)
 
 
 def _in_export_mode(module: Any, end2end: bool) -> Any:
