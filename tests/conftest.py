@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,30 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> CheckpointFactory:
         return made[name]
 
     return make
+
+
+@pytest.fixture
+def unwritable(tmp_path: Path) -> Path:
+    """A directory into which nothing can be written, not even by root."""
+    if os.geteuid() == 0:
+        sysfs = Path("/sys/kernel")
+        if not sysfs.is_dir():
+            pytest.skip("root may write everywhere here")
+        return sysfs
+    directory = tmp_path / "unwritable"
+    directory.mkdir(mode=0o555)
+    return directory
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 1 MiB. Mounting needs root."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("a small tmpfs cannot be mounted here (needs root)")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", disk], check=True)

@@ -13,7 +13,13 @@ import numpy as np
 
 
 def save_untrained_net(
-    path: Path, config: str, *, classes: int = 1, keypoints: tuple[int, int] = (17, 3), seed: int = 0
+    path: Path,
+    config: str,
+    *,
+    classes: int = 1,
+    keypoints: tuple[int, int] = (17, 3),
+    seed: int = 0,
+    calibration: np.ndarray | None = None,
 ) -> Path:
     """Build a net from an ultralytics yaml and save it as a checkpoint.
 
@@ -23,6 +29,7 @@ def save_untrained_net(
         classes: number of classes.
         keypoints: keypoints a person, values a keypoint.
         seed: of the random weights.
+        calibration: photos for the batch norm statistics, float32 ``[B, H, W, 3]``; the shipped ones by default.
     """
     os.environ |= {"YOLO_AUTOINSTALL": "false", "YOLO_OFFLINE": "true", "YOLO_VERBOSE": "false"}
     os.environ.setdefault("YOLO_CONFIG_DIR", str(path.parent))
@@ -32,12 +39,14 @@ def save_untrained_net(
     torch.manual_seed(seed)
     model = PoseModel(config, nc=classes, data_kpt_shape=list(keypoints), verbose=False)
     model.names = {index: f"class {index}" for index in range(classes)}
-    _calibrate_batch_norms(model)
+    if calibration is None:
+        calibration = np.concatenate([photo_batch(name, 320) for name in ("bus.jpg", "zidane.jpg")])
+    _calibrate_batch_norms(model, calibration)
     torch.save({"model": model.half(), "ema": None, "train_args": {"imgsz": 640}, "license": "AGPL-3.0 License"}, path)
     return path
 
 
-def _calibrate_batch_norms(model) -> None:
+def _calibrate_batch_norms(model, photos: np.ndarray) -> None:
     import torch
 
     norms = [layer for layer in model.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
@@ -46,7 +55,6 @@ def _calibrate_batch_norms(model) -> None:
         norm.reset_running_stats()
     model.train()
     with torch.no_grad():
-        photos = np.concatenate([photo_batch(name, 320) for name in ("bus.jpg", "zidane.jpg")])
         model(torch.from_numpy(photos).permute(0, 3, 1, 2))
     model.eval()
     for norm in norms:

@@ -16,6 +16,7 @@ the package costs nothing.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.predict import predict
 
 __all__ = ["__version__", "convert", "inspect", "models", "predict"]
+
+# onnxruntime 1.31 on Linux writes a device id into the user's cache directory and reports to its maker on import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _VERBS = {name: f"yolo_edge.verbs.{name}" for name in __all__ if not name.startswith("_")}
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="yolo-edge",
     help="Takes Ultralytics YOLO pose weights to every browser.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -57,6 +57,9 @@ def options(
     ] = False,
 ) -> None:
     """Takes Ultralytics YOLO pose weights to every browser."""
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(UsageError.exit_code)
     context.with_resource(reporting_to(SilentReporter() if quiet else TerminalReporter()))
 
 
@@ -157,7 +160,7 @@ def models(as_json: JsonOption = False) -> None:
 def _print(result: RenderableType | list[Any] | dict[str, Any]) -> None:
     """Print a result to stdout: JSON, or a table that fits the terminal."""
     if isinstance(result, list | dict):
-        print(json.dumps(result, indent=2))
+        print(json.dumps(result, indent=2), flush=True)
         return
     from rich.console import Console
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from yolo_edge.errors import InputError, OutputError
 
-_MARKERS = ("manifest.json", "model.json")
+_MANIFEST = "manifest.json"
+_LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # file managers leave these wherever they look
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def sha256_of(path: Path) -> str:
@@ -39,106 +42,152 @@ def sha256_of(path: Path) -> str:
 def staged_directory(target: Path, *, force: bool = False) -> Iterator[Path]:
     """Yield an empty temporary sibling of ``target`` that becomes ``target`` when the block ends well.
 
+    When it does not, nothing is left, parent directories made for it included.
+
     Args:
-        target: the directory to create. An empty directory is taken as it is.
-        force: replace an existing directory, if it is one that yolo-edge made (it has a ``manifest.json`` or
-            ``model.json``): any other directory is never deleted.
+        target: the directory to create. An empty directory is taken as it is, a symbolic link is followed.
+        force: replace an existing directory if it is one that yolo-edge made: its ``manifest.json`` names every file
+            in it. Any other directory is never deleted.
 
     Raises:
         OutputError: ``target`` exists (without ``force``), is foreign, or cannot be written; the disk is full.
     """
-    target = Path(os.path.abspath(target))
-    _refuse_existing_directory(target, force)
+    target = _absolute(target)
     with _explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
-    try:
-        with _explained(target):
-            yield staging
-            staging.chmod(0o777 & ~_umask())
-            _replace_directory(staging, target)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
+        _refuse_existing_directory(target, force)
+    staging = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    with _parents_made(target):
+        try:
+            with _explained(target):
+                staging.mkdir()
+            with _explained(target, within=staging):
+                yield staging
+            with _explained(target):
+                _replace_directory(staging, target)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
 
 
 @contextmanager
 def staged_file(target: Path, *, force: bool = False) -> Iterator[Path]:
     """Yield a temporary sibling path of ``target`` (not yet created) that becomes ``target`` when the block ends well.
 
+    When it does not, nothing is left, parent directories made for it included.
+
     Raises:
         OutputError: ``target`` exists (without ``force``) or cannot be written; the disk is full.
     """
-    target = Path(os.path.abspath(target))
-    if target.is_dir():
-        raise OutputError(f"{target} is a directory, a file was expected.", fix="Give a file name.")
-    if target.exists() and not force:
-        raise OutputError(f"{target} exists already.", fix="Choose another name, or give --force to replace it.")
+    target = _absolute(target)
     with _explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    staging = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
-    try:
-        with _explained(target):
-            yield staging
-            os.replace(staging, target)
-    except BaseException:
-        staging.unlink(missing_ok=True)
-        raise
+        if target.is_dir():
+            raise OutputError(f"{target} is a directory, a file was expected.", fix="Give a file name.")
+        if target.exists() and not force:
+            raise OutputError(f"{target} exists already.", fix="Choose another name, or give --force to replace it.")
+    staging = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.partial{target.suffix}")
+    with _parents_made(target):
+        try:
+            with _explained(target, within=staging):
+                yield staging
+            with _explained(target):
+                os.replace(staging, target)
+        except BaseException:
+            with suppress(OSError):
+                staging.unlink(missing_ok=True)
+            raise
+
+
+def _absolute(target: Path) -> Path:
+    """Return the absolute path of what is to be made: not the link, but the place it points to."""
+    is_link = os.path.islink(target)  # noqa: PTH114  (Path.is_symlink raises when the name is too long)
+    return Path(os.path.realpath(target) if is_link else os.path.abspath(target))
 
 
 def _refuse_existing_directory(target: Path, force: bool) -> None:
-    if not target.exists() and not target.is_symlink():
+    if not target.exists():
         return
     if not target.is_dir():
         raise OutputError(f"{target} exists and is not a directory.", fix="Choose another output directory.")
-    with _explained(target):
-        content = {entry.name for entry in target.iterdir()}
+    content = {entry.name for entry in target.iterdir()}
     if not content:
         return
     if not force:
         raise OutputError(f"{target} exists already.", fix="Choose another directory, or give --force to replace it.")
-    if not content.intersection(_MARKERS):
+    foreign = sorted(content - _own_files(target) - _LITTER)
+    if foreign:
         raise OutputError(
-            f"{target} holds files that yolo-edge did not make (there is no manifest.json), so it is not replaced.",
+            f"{target} holds files that yolo-edge did not make ({', '.join(foreign[:3])}), so it is not replaced.",
             fix="Choose another directory, or empty this one yourself.",
         )
+
+
+def _own_files(directory: Path) -> set[str]:
+    """Return the names that a directory's manifest answers for; none if it has no manifest of yolo-edge.
+
+    Web projects keep files called ``manifest.json`` and ``model.json`` too, so a name alone proves nothing.
+    """
+    try:
+        document = json.loads((directory / _MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return set()
+    if not isinstance(document, dict) or not isinstance(document.get("files"), dict):
+        return set()
+    return {_MANIFEST, *document["files"]} if "schema_version" in document else set()
 
 
 def _replace_directory(staging: Path, target: Path) -> None:
     if not target.exists():
         os.rename(staging, target)
         return
-    retired = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
-    os.rename(target, retired / "old")
+    retired = staging.with_suffix(".old")
     try:
+        os.rename(target, retired)
         os.rename(staging, target)
-    except BaseException:
-        os.rename(retired / "old", target)
-        raise
     finally:
+        if not target.exists():
+            os.rename(retired, target)
         shutil.rmtree(retired, ignore_errors=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+@contextmanager
+def _parents_made(target: Path) -> Iterator[None]:
+    """Make the directories above ``target``; if the block fails, take away those that were not there before."""
+    with _explained(target):
+        missing = [parent for parent in target.parents if not parent.exists()]
+    try:
+        with _explained(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for parent in missing:
+            with suppress(OSError):  # someone else has put something into it
+                parent.rmdir()
+        raise
 
 
 @contextmanager
-def _explained(target: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write ``target`` into an :class:`OutputError`."""
+def _explained(target: Path, within: Path | None = None) -> Iterator[None]:
+    """Turn the operating system's refusals to write ``target`` into an :class:`OutputError`.
+
+    Args:
+        target: what is being made, for the message.
+        within: explain refusals about this path and below alone; others, about an input for instance, pass unchanged.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _DISK_FULL:
             raise OutputError(
                 f"The disk that holds {target.parent} is full, nothing was written.",
                 fix="Free some space, or choose an output on another disk.",
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            raise OutputError(
-                f"{target} cannot be written: {error.strerror}.",
-                fix="Choose an output directory that you may write to.",
-            ) from error
-        raise
+        if within is not None and not _concerns(error, within):
+            raise
+        raise OutputError(
+            f"{target} cannot be written: {error.strerror or error}.",
+            fix="Choose an output that you may write to.",
+        ) from error
+
+
+def _concerns(error: OSError, path: Path) -> bool:
+    return isinstance(error.filename, str | Path) and Path(os.path.abspath(error.filename)).is_relative_to(path)

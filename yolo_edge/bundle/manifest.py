@@ -146,7 +146,7 @@ def record_files(
 def write_manifest(manifest: Manifest, directory: Path) -> None:
     """Write ``manifest.json`` into a directory."""
     document = manifest.model_dump(mode="json")
-    (directory / MANIFEST_FILE).write_text(json.dumps(document, indent=2) + "\n")
+    (directory / MANIFEST_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -157,12 +157,12 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST_FILE
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(
             f"{directory} has no {MANIFEST_FILE}, so it was not made by yolo-edge.", fix="Give a converted directory."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {error}.", fix="Convert the weights again.") from error
     version = document.get("schema_version") if isinstance(document, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:

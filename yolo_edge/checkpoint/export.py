@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yolo_edge.checkpoint.inspect import describe_checkpoint
+from yolo_edge.checkpoint.inspect import TASK_OF_HEAD, describe_checkpoint
 from yolo_edge.checkpoint.safety import load_checkpoint
 from yolo_edge.console import say
 from yolo_edge.errors import CheckpointError, ModelError, UsageError
@@ -230,7 +230,7 @@ def _check_module(module: Any, path: Path, image_size: tuple[int, int], end2end:
 
     head = module.model[-1] if hasattr(module, "model") else None
     if not isinstance(head, Pose):
-        task = getattr(module, "task", None) or type(module).__name__
+        task = TASK_OF_HEAD.get(type(head).__name__, type(module).__name__)
         raise CheckpointError(f"{path} is a YOLO {task} model, not a pose model.", fix=_GIVE_POSE)
     coarsest = int(max(module.stride))
     if any(side % coarsest for side in image_size):
@@ -269,8 +269,8 @@ def _to_onnx(module: Any, image_size: tuple[int, int]) -> onnx.ModelProto:
 
     image = torch.zeros(1, 3, *image_size)
     buffer = io.BytesIO()
-    with torch.no_grad():
-        module(image)  # the head computes its anchors in the first pass
+    with torch.no_grad(), _one_thread():
+        _compute_anchors(module, image_size)
         torch.onnx.export(
             module,
             (image,),
@@ -281,6 +281,33 @@ def _to_onnx(module: Any, image_size: tuple[int, int]) -> onnx.ModelProto:
             dynamo=False,
         )
     return _slimmed(onnx.load_from_string(buffer.getvalue()))
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch compute on one core: a single pass ends no later, and the other cores do not wait in a busy loop."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _compute_anchors(module: Any, image_size: tuple[int, int]) -> None:
+    """Run the head once on empty feature maps of the right size, so that the trace meets anchors, not their making.
+
+    A pass through the whole network would do the same in five times the CPU time.
+    """
+    import torch
+
+    head = module.model[-1]
+    branches = head.one2one_cv2 if head.cv2 is None else head.cv2  # fusing an end-to-end head drops the other branch
+    (height, width), strides = image_size, [int(stride) for stride in head.stride]
+    channels = [branch[0].conv.in_channels for branch in branches]
+    head([torch.zeros(1, c, height // s, width // s) for c, s in zip(channels, strides, strict=True)])
 
 
 def _slimmed(model: onnx.ModelProto) -> onnx.ModelProto:

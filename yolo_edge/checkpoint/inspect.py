@@ -18,7 +18,7 @@ from yolo_edge.checkpoint.symbols import Global, Instance, Pairs, Persistent
 from yolo_edge.errors import CheckpointError
 from yolo_edge.pose.head import FAMILIES, GraphFacts
 
-_TASKS = {
+TASK_OF_HEAD = {
     "Pose": "pose",
     "Pose26": "pose",
     "Detect": "detect",
@@ -36,6 +36,7 @@ _TASKS = {
     "Classify": "classify",
     "Depth": "depth",
 }
+"""Class name of an ultralytics head → the task that it is for."""
 """Task by head class: the classes of ``ultralytics/nn/modules/head.py``, version 8.4."""
 
 
@@ -123,7 +124,7 @@ def _described(checked: CheckedCheckpoint) -> CheckpointDescription:
         raise _no_network(path)
     head = layers[-1][1]
     head_kind = _kind(head)
-    task = _TASKS.get(head_kind, "unknown")
+    task = TASK_OF_HEAD.get(head_kind, "unknown")
     is_pose = task == "pose"
     sizes = tuple(_layer_size(index, layer) for index, layer in layers)
     return CheckpointDescription(

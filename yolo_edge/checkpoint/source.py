@@ -20,11 +20,15 @@ def resolve_source(source: str) -> Path:
         InputError: there is neither such a file nor such a name, or the file is no ``.pt`` or ``.onnx``.
     """
     path = Path(source)
-    if path.is_file():
+    try:
+        is_file, is_directory = path.is_file(), path.is_dir()
+    except OSError as error:
+        raise InputError(f"{source} cannot be read: {error.strerror}.", fix="Check the path.") from error
+    if is_file:
         if path.suffix.lower() not in _SUFFIXES:
             raise InputError(f"{path} is neither a .pt nor an .onnx file.", fix="Give pose weights or an ONNX export.")
         return path
-    if path.is_dir():
+    if is_directory:
         raise InputError(f"{path} is a directory.", fix="Give a .pt or .onnx file, or a catalogue name.")
     entry = find(source)
     if entry is not None:

@@ -59,7 +59,7 @@ def write_model(model: GraphModel, directory: Path) -> tuple[str, ...]:
         },
         "weightsManifest": [{"paths": list(shards), "weights": [_weight_json(weight) for weight in model.weights]}],
     }
-    (directory / MODEL_FILE).write_text(json.dumps(document, separators=(",", ":")))
+    (directory / MODEL_FILE).write_text(json.dumps(document, separators=(",", ":")), encoding="utf-8")
     return (MODEL_FILE, *shards)
 
 
@@ -83,7 +83,7 @@ def read_model(directory: Path) -> GraphModel:
             outputs=_read_infos(signature.get("outputs", {})),
             producer=document.get("generatedBy") or "unknown",
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ModelError(
             f"{directory / MODEL_FILE} is not a TF.js graph model: {type(error).__name__} {error}.",
             fix="Convert the weights again.",
@@ -98,10 +98,10 @@ def read_model_json(directory: Path) -> dict[str, Any]:
     """
     path = directory / MODEL_FILE
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(f"{directory} has no {MODEL_FILE}.", fix="Give a directory made by yolo-edge.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {error}.", fix="Convert the weights again.") from error
     if not isinstance(document, dict) or document.get("format") != "graph-model":
         raise ModelError(f"{path} is not a TF.js graph model.", fix="Layers models are not supported.")
@@ -141,7 +141,10 @@ def _read_group(group: dict[str, Any], directory: Path) -> Iterable[Weight]:
 def _read_shard(directory: Path, name: str) -> bytes:
     path = directory / name
     if path.parent != directory:
-        raise ModelError(f"{directory / MODEL_FILE} names the shard {name!r}, outside its own directory.")
+        raise ModelError(
+            f"{directory / MODEL_FILE} names the shard {name!r}, outside its own directory.",
+            fix="Use a model from a source you trust.",
+        )
     try:
         return path.read_bytes()
     except OSError as error:
