@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -181,7 +182,8 @@ def _interrupt(signum: int, frame: object) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code. Never raises, never prints a traceback."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    if threading.current_thread() is threading.main_thread():  # the only one that may set handlers
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         result = app(args=arguments, standalone_mode=False)
     except YoloEdgeError as error:

@@ -123,6 +123,7 @@ def export_checkpoint(
     for key in sorted(metadata):
         entry = model.metadata_props.add()
         entry.key, entry.value = key, str(metadata[key])
+    _check_finite(model, path)
     return ExportedModel(model, read_head(model, path.name), source)
 
 
@@ -168,6 +169,7 @@ def load_onnx(path: Path) -> ExportedModel:
             fix="Export or download it again.",
         ) from error
     head = read_head(model, path.name)
+    _check_finite(model, path)
     return ExportedModel(_slimmed(model), head, source)
 
 
@@ -189,6 +191,20 @@ def _check_description(path: Path, *, end2end: bool, trust: bool) -> None:
         raise CheckpointError(f"{path} is a YOLO {description.task} model, not a pose model.", fix=_GIVE_POSE)
     if end2end and description.task == "pose" and not description.has_end2end_branch:
         raise UsageError(f"{path} has no end-to-end head.", fix=_NO_END2END)
+
+
+def _check_finite(model: onnx.ModelProto, path: Path) -> None:
+    """Refuse weights that are not numbers: every scheme would ship them, and no keypoint would survive them."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    for tensor in model.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError(
+                f"{path} holds NaN or infinity in the weight '{tensor.name}'.",
+                fix="The training diverged or the file is damaged: use an earlier checkpoint.",
+            )
 
 
 @contextlib.contextmanager

@@ -37,10 +37,12 @@ class Engine:
     Attributes:
         name: what ``--engine`` takes.
         lower: ONNX model and quantized weights → graph model.
+        require: raises MissingComponentError when what the engine needs is not installed; cheap, called at the door.
     """
 
     name: str
     lower: Callable[[onnx.ModelProto, Encodings], GraphModel]
+    require: Callable[[], None] = lambda: None
 
 
 def find_engine(name: str) -> Engine:

@@ -45,6 +45,20 @@ _LAYOUTS: tuple[Callable[[Kernel], Kernel], ...] = (
 )
 
 
+def require() -> None:
+    """Check that the ``[tf]`` extra is installed.
+
+    Raises:
+        MissingComponentError: it is not.
+    """
+    missing = [package for package in _PACKAGES if find_spec(package) is None]
+    if missing:
+        raise MissingComponentError(
+            f"The tensorflow engine needs {', '.join(missing)}.",
+            fix="pip install 'yolo-edge[tf]' (Python 3.11 or 3.12).",
+        )
+
+
 def lower(model: onnx.ModelProto, encodings: Encodings) -> GraphModel:
     """Lower a slimmed ONNX model of static shape through TensorFlow.
 
@@ -56,12 +70,7 @@ def lower(model: onnx.ModelProto, encodings: Encodings) -> GraphModel:
         MissingComponentError: the ``[tf]`` extra is not installed.
         ModelError: the chain failed; the message names its log file.
     """
-    missing = [package for package in _PACKAGES if find_spec(package) is None]
-    if missing:
-        raise MissingComponentError(
-            f"The tensorflow engine needs {', '.join(missing)}.",
-            fix="pip install 'yolo-edge[tf]' (Python 3.11 or 3.12).",
-        )
+    require()
     with tempfile.TemporaryDirectory(prefix="yolo-edge-tensorflow-") as scratch:
         workspace = Path(scratch)
         (workspace / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
@@ -142,4 +151,4 @@ def _with_encodings(graph: GraphModel, model: onnx.ModelProto, encodings: Encodi
     return replace(graph, weights=tuple(map(encoded, graph.weights)))
 
 
-ENGINE = Engine("tensorflow", lower)
+ENGINE = Engine("tensorflow", lower, require)

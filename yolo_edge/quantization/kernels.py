@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import onnx
 
 _FEWEST_WEIGHTS = 256
-"""Smaller kernels (the DFL's bin weights) are constants rather than learned weights, and save nothing."""
+"""Smaller kernels (the DFL's bin weights, a single class's output) save nothing worth their error."""
 
 
 def convolution_kernels(model: onnx.ModelProto) -> dict[str, npt.NDArray[Any]]:

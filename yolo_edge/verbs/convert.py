@@ -89,6 +89,7 @@ def convert(
     scheme, lowering = find_scheme(quantize), find_engine(engine)
     if onnx not in (None, "keep"):
         raise UsageError(f"--onnx takes 'keep', not {onnx!r}.", fix="Give --onnx keep, or leave it out.")
+    lowering.require()
     size = None if imgsz is None else parse_image_size(str(imgsz))
     with staged_directory(Path(output), force=force) as directory:
         path = resolve_source(str(source))

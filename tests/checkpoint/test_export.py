@@ -1,0 +1,57 @@
+"""Exporting a checkpoint: deterministic, quiet, beside nothing of the user's, refusing what no scheme could ship."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from yolo_edge.checkpoint.export import export_checkpoint, load_onnx, parse_image_size
+from yolo_edge.errors import ModelError, UsageError
+
+
+def test_two_exports_are_the_same_bytes(weights):
+    assert export_checkpoint(weights, (320, 320)).serialized() == export_checkpoint(weights, (320, 320)).serialized()
+
+
+def test_export_says_what_the_model_is(weights):
+    exported = export_checkpoint(weights, (192, 320))
+    head = exported.head
+    assert (head.family, head.layout, head.image_size, head.strides) == ("v11", "raw", (192, 320), (8, 16, 32))
+    assert head.output_shape == (1, 56, 24 * 40 + 12 * 20 + 6 * 10)
+    assert head.licence.startswith("AGPL-3.0")
+    assert not [entry for entry in exported.model.metadata_props if entry.key == "date"]
+
+
+def test_export_prints_nothing(weights, capfd):
+    export_checkpoint(weights, (320, 320))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_weights_that_are_not_numbers_are_refused_by_name(converted_onnx, tmp_path):
+    model = onnx.load(converted_onnx)
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "model.0.conv.weight")
+    kernel = numpy_helper.to_array(tensor).copy()
+    kernel.flat[7] = np.nan
+    tensor.CopyFrom(numpy_helper.from_array(kernel, tensor.name))
+    onnx.save(model, tmp_path / "diverged.onnx")
+    with pytest.raises(ModelError, match=r"diverged.onnx holds NaN or infinity in the weight 'model.0.conv.weight'"):
+        load_onnx(tmp_path / "diverged.onnx")
+
+
+@pytest.mark.parametrize(("text", "size"), [("640", (640, 640)), ("480x640", (480, 640)), ("96X32", (96, 32))])
+def test_image_sizes_are_height_by_width(text, size):
+    assert parse_image_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "big", "640x", "1x2x3", "-32", "64.0"])
+def test_what_is_no_size_is_a_usage_error(text):
+    with pytest.raises(UsageError):
+        parse_image_size(text)
+
+
+@pytest.mark.parametrize(("text", "named"), [("641", "641"), ("640x100", "100"), ("0", "0")])
+def test_size_off_the_grid_names_the_side_and_its_neighbours(text, named):
+    with pytest.raises(ModelError, match=f"a side of {named} px"):
+        parse_image_size(text)
