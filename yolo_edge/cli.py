@@ -5,6 +5,7 @@ Results go to stdout (``--json``: one JSON document), talk and progress to stder
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -32,6 +33,10 @@ app = typer.Typer(
 )
 
 _DEBUG_VARIABLE = "YOLO_EDGE_DEBUG"
+
+_ALLOCATIONS_BETWEEN_COLLECTIONS = 100_000
+"""Importing torch and tracing a net make a million objects that stay: looking through them every 700 allocations, which
+is Python's default, takes a tenth of a conversion's time."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing output that yolo-edge made.")]
@@ -206,4 +211,5 @@ def run(arguments: list[str] | None = None) -> int:
 
 def main() -> None:
     """Run the command line and exit."""
+    gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
     sys.exit(run())

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yolo_edge.checkpoint.inspect import TASK_OF_HEAD, describe_checkpoint
-from yolo_edge.checkpoint.safety import load_checkpoint
+from yolo_edge.checkpoint.inspect import TASK_OF_HEAD, CheckpointDescription, describe_checked
+from yolo_edge.checkpoint.safety import examine_checkpoint, load_checked
 from yolo_edge.console import say
 from yolo_edge.errors import CheckpointError, ModelError, UsageError
 from yolo_edge.files import sha256_of
@@ -113,10 +113,9 @@ def export_checkpoint(
         CheckpointError: the file is damaged, unsafe, or holds no pose model.
         UsageError: ``end2end`` is asked of a model that has no such head.
     """
-    _check_description(path, end2end=end2end, trust=trust)
-    source = Source(path.name, sha256_of(path), path.stat().st_size)
     say(f"Exporting {path.name} to ONNX at {image_size[0]}x{image_size[1]} px")
     module = load_model(path, image_size, end2end=end2end, trust=trust)
+    source = Source(path.name, sha256_of(path), path.stat().st_size)
     with _quiet():
         model = _to_onnx(module, image_size)
     metadata = {**_metadata(module, image_size, end2end), "source_sha256": source.sha256}
@@ -139,10 +138,13 @@ def load_model(
         CheckpointError: the file is damaged, unsafe, or holds no pose model.
         UsageError: ``end2end`` is asked of a model that has no such head.
     """
+    checked = examine_checkpoint(path, trust=trust)
+    if not trust:
+        _check_description(describe_checked(checked), path, end2end)
     with _quiet():
         import torch  # noqa: F401  (talks while it loads)
         import ultralytics.nn.tasks  # noqa: F401
-    checkpoint = load_checkpoint(path, trust=trust)
+    checkpoint = load_checked(checked, trust=trust)
     with _quiet():
         module = _module_of(checkpoint, path)
         module.license = checkpoint.get("license") or "unknown"
@@ -182,11 +184,8 @@ def read_checkpoint_head(path: Path, *, trust: bool = False) -> PoseHead:
     return export_checkpoint(path, trust=trust).head
 
 
-def _check_description(path: Path, *, end2end: bool, trust: bool) -> None:
+def _check_description(description: CheckpointDescription, path: Path, end2end: bool) -> None:
     """Refuse what cannot be exported before torch is imported, which takes seconds."""
-    if trust:
-        return
-    description = describe_checkpoint(path)
     if description.task not in ("unknown", "pose"):
         raise CheckpointError(f"{path} is a YOLO {description.task} model, not a pose model.", fix=_GIVE_POSE)
     if end2end and description.task == "pose" and not description.has_end2end_branch:

@@ -107,7 +107,11 @@ def describe_checkpoint(path: Path, *, trust: bool = False) -> CheckpointDescrip
         UnsafeCheckpointError: the safety check refuses the file.
         CheckpointError: the file is missing, damaged, or holds no Ultralytics network.
     """
-    checked = examine_checkpoint(path, trust=trust)
+    return describe_checked(examine_checkpoint(path, trust=trust))
+
+
+def describe_checked(checked: CheckedCheckpoint) -> CheckpointDescription:
+    """Describe a checkpoint that was examined before; see :func:`describe_checkpoint`."""
     try:
         return _described(checked)
     except RecursionError as error:  # a file made to be nested so; no network is

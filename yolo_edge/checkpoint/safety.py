@@ -220,11 +220,16 @@ def load_checkpoint(path: Path, *, trust: bool = False) -> dict[str, Any]:
         UnsafeCheckpointError: not on the allow-list, see :func:`check_checkpoint`.
         CheckpointError: damaged, no Ultralytics checkpoint, or of a class that the installed Ultralytics lacks.
     """
-    checked = examine_checkpoint(path, trust=trust)
+    return load_checked(examine_checkpoint(path, trust=trust), trust=trust)
+
+
+def load_checked(checked: CheckedCheckpoint, *, trust: bool = False) -> dict[str, Any]:
+    """Load a checkpoint that was examined before; see :func:`load_checkpoint`."""
+    path = checked.file.path
     if trust:
         console.say(f"Loading {path} without the safety check, as --trust asks: it may run any code it holds.")
     content = _canonical_zip(checked.file) if checked.file.container == "zip" else checked.file.content
-    loaded = _torch_load(checked.file.path, content, trust)
+    loaded = _torch_load(path, content, trust)
     if not isinstance(loaded, dict) or not (loaded.get("model") or loaded.get("ema")):
         raise CheckpointError(
             f"{path} holds no network: there is no 'model' in it.",
