@@ -5,7 +5,6 @@ Usage: python examples/demo.py [DIRECTORY]
 
 from __future__ import annotations
 
-import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,10 +29,8 @@ def shipped_photo() -> Path:
 
 def main(directory: Path) -> None:
     """Convert, predict and print one table."""
-    for part in ("pose", "skeletons"):
-        shutil.rmtree(directory / part, ignore_errors=True)
     photo = shipped_photo()
-    conversion = yolo_edge.convert("yolo11n-pose", directory / "pose")
+    conversion = yolo_edge.convert("yolo11n-pose", directory / "pose", force=True)
     manifest = conversion.manifest
     table = Table(title="What was made", show_header=False)
     table.add_row("weights", f"{manifest.source.file}, sha256 {manifest.source.sha256[:16]}…, {manifest.model.licence}")

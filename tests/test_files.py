@@ -99,6 +99,18 @@ def test_old_directory_comes_back_when_the_last_rename_fails(tmp_path):
     assert names_below(tmp_path) == ["out", "out/manifest.json", "out/old"]
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_what_someone_else_puts_there_meanwhile_is_kept(tmp_path, force):
+    with pytest.raises(OutputError), staged_directory(tmp_path / "out", force=force):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "thesis.txt").write_text("mine")
+    assert names_below(tmp_path) == ["out", "out/thesis.txt"]
+    with pytest.raises(OutputError, match="exists already"), staged_file(tmp_path / "picture.png") as staging:
+        staging.write_text("new")
+        (tmp_path / "picture.png").write_text("mine")
+    assert (tmp_path / "picture.png").read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     "files",
     [

@@ -76,7 +76,15 @@ def convert(
     imgsz: Annotated[
         str | None, typer.Option(help="Input size: 640, or height x width as 480x640. 640 unless the source is .onnx.")
     ] = None,
-    quantize: Annotated[str, typer.Option(help="float32, float16 or int8.")] = "float32",
+    quantize: Annotated[str, typer.Option(help="float32, float16, int8 or rd.")] = "float32",
+    calibration: Annotated[
+        str | None, typer.Option(help="int8, rd: photos; a folder, COCO json, data yaml, or builtin.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=8, help="The most photos to calibrate on.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of the choice of photos and of the calibration.")] = 0,
+    max_bytes: Annotated[str | None, typer.Option(help="rd: budget on the wire, as 1.4MB.")] = None,
+    bits: Annotated[float | None, typer.Option(help="rd: budget in bits on the wire a parameter.")] = None,
+    plan: Annotated[Path | None, typer.Option(help="int8, rd: a quantization.yaml to repeat.")] = None,
     engine: Annotated[str, typer.Option(help="direct or tensorflow.")] = "direct",
     onnx: Annotated[str | None, typer.Option(help="keep: leave model.onnx in the directory.")] = None,
     end2end: Annotated[bool, typer.Option("--end2end", help="YOLO26: export the end-to-end output.")] = False,
@@ -94,6 +102,12 @@ def convert(
         output,
         imgsz=imgsz,
         quantize=quantize,
+        calibration=calibration,
+        samples=samples,
+        seed=seed,
+        max_bytes=max_bytes,
+        bits=bits,
+        plan=plan,
         engine=engine,
         onnx=onnx,
         end2end=end2end,

@@ -41,6 +41,12 @@ class YoloEdgeError(Exception):
         return f"{self.what} {self.fix}" if self.fix else self.what
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of another library's message, or the class of an error without one."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 class UsageError(YoloEdgeError):
     """An option or argument is wrong, or two of them do not go together."""
 

@@ -18,7 +18,9 @@ from pathlib import Path
 
 from yolo_edge.errors import InputError, OutputError
 
-_MANIFEST = "manifest.json"
+MANIFEST_FILE = "manifest.json"
+"""What yolo-edge calls the record of a directory's files; see :mod:`yolo_edge.bundle.manifest`."""
+
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # file managers leave these wherever they look
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -63,6 +65,7 @@ def staged_directory(target: Path, *, force: bool = False) -> Iterator[Path]:
             with _explained(target, within=staging):
                 yield staging
             with _explained(target):
+                _refuse_existing_directory(target, force)  # someone may have made or filled it meanwhile
                 _replace_directory(staging, target)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
@@ -80,16 +83,14 @@ def staged_file(target: Path, *, force: bool = False) -> Iterator[Path]:
     """
     target = _absolute(target)
     with _explained(target):
-        if target.is_dir():
-            raise OutputError(f"{target} is a directory, a file was expected.", fix="Give a file name.")
-        if target.exists() and not force:
-            raise OutputError(f"{target} exists already.", fix="Choose another name, or give --force to replace it.")
+        _refuse_existing_file(target, force)
     staging = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.partial{target.suffix}")
     with _parents_made(target):
         try:
             with _explained(target, within=staging):
                 yield staging
             with _explained(target):
+                _refuse_existing_file(target, force)  # someone may have made it meanwhile
                 os.replace(staging, target)
         except BaseException:
             with suppress(OSError):
@@ -101,6 +102,13 @@ def _absolute(target: Path) -> Path:
     """Return the absolute path of what is to be made: not the link, but the place it points to."""
     is_link = os.path.islink(target)  # noqa: PTH114  (Path.is_symlink raises when the name is too long)
     return Path(os.path.realpath(target) if is_link else os.path.abspath(target))
+
+
+def _refuse_existing_file(target: Path, force: bool) -> None:
+    if target.is_dir():
+        raise OutputError(f"{target} is a directory, a file was expected.", fix="Give a file name.")
+    if target.exists() and not force:
+        raise OutputError(f"{target} exists already.", fix="Choose another name, or give --force to replace it.")
 
 
 def _refuse_existing_directory(target: Path, force: bool) -> None:
@@ -127,12 +135,12 @@ def _own_files(directory: Path) -> set[str]:
     Web projects keep files called ``manifest.json`` and ``model.json`` too, so a name alone proves nothing.
     """
     try:
-        document = json.loads((directory / _MANIFEST).read_text(encoding="utf-8"))
+        document = json.loads((directory / MANIFEST_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return set()
     if not isinstance(document, dict) or not isinstance(document.get("files"), dict):
         return set()
-    return {_MANIFEST, *document["files"]} if "schema_version" in document else set()
+    return {MANIFEST_FILE, *document["files"]} if "schema_version" in document else set()
 
 
 def _replace_directory(staging: Path, target: Path) -> None:

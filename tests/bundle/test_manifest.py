@@ -10,7 +10,6 @@ from importlib import metadata
 import pytest
 
 from yolo_edge.bundle.manifest import (
-    MANIFEST_FILE,
     SCHEMA_VERSION,
     read_manifest,
     record_files,
@@ -19,6 +18,7 @@ from yolo_edge.bundle.manifest import (
     write_manifest,
 )
 from yolo_edge.errors import ModelError
+from yolo_edge.files import MANIFEST_FILE
 
 
 @pytest.fixture

@@ -129,6 +129,16 @@ def _attacks(canary: str) -> dict[str, tuple[str, bytes]]:
             "a tuple with a class",
             created(LAYER, dictionary({"x": tuple_of(tuple_of(POSE_MODEL))})),
         ),
+        # a layer that calls the class, and pickle calls the layer: this ran code before calls with classes were refused
+        "class in a dictionary made by a call": (
+            "builtins.dict",
+            called(imported("builtins", "dict"), tuple_of(tuple_of(text("0"), POSE_MODEL))),
+        ),
+        "class in a list made by a call": ("builtins.list", called(imported("builtins", "list"), tuple_of(POSE_MODEL))),
+        "method that pickle calls, as an attribute": (
+            "torch.nn.modules.linear.Identity",
+            created(LAYER, dictionary({"__setstate__": created(LAYER)})),
+        ),
         "attributes of a class overwritten": (
             "ultralytics.nn.tasks.PoseModel",
             POSE_MODEL + tuple_of(NONE, dictionary({"forward": NONE})) + b"b",
@@ -160,6 +170,12 @@ def _attacks(canary: str) -> dict[str, tuple[str, bytes]]:
         "object array": (
             "numpy.dtype",
             called(imported("numpy", "dtype"), text("O8"), b"\x89", b"\x88"),
+        ),
+        "numbers taken for pointers": (
+            "numpy.dtype",
+            called(imported("numpy", "dtype"), text("f8"), b"\x89", b"\x88")
+            + tuple_of(integer(3), text("<"), NONE, NONE, NONE, integer(-1), integer(-1), integer(63))
+            + b"b",
         ),
         "default factory": (
             "collections.defaultdict",
@@ -274,6 +290,47 @@ def test_legacy_format(tmp_path: Path, canary: Path) -> None:
     with pytest.raises(UnsafeCheckpointError, match=r"os\.system"):
         load_checkpoint(path)
     assert not canary.exists()
+
+
+def _framed(content: bytes, length: int) -> bytes:
+    return b"\x80\x04\x95" + struct.pack("<Q", length) + content
+
+
+def test_frames_that_pickle_would_skip_bytes_of(tmp_path: Path, canary: Path) -> None:
+    """CPython drops what a frame holds after STOP: pickles in there are checked, the ones behind it are loaded."""
+    magic = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)[2:]
+    harmless = b"".join(pickle.dumps(value, protocol=2) for value in (1001, {}, {}, []))
+    configuration = dictionary({"activation": text(f"open({str(canary)!r}, 'w')"), "backbone": list_of(NONE)})
+    path = tmp_path / "stream.pt"
+    path.write_bytes(_framed(magic + harmless, len(magic + harmless)) + pickled(called(POSE_MODEL, configuration)))
+    with pytest.raises(CheckpointError, match="not a torch checkpoint"):
+        load_checkpoint(path)
+    assert not canary.exists()
+
+    body = dictionary({"model": text("a network")}) + b"."
+    check_checkpoint(write_checkpoint(tmp_path / "framed.pt", _framed(body, len(body))))
+    for content, length, expected in (
+        (body, len(body) + 1, "does not end with its frame"),
+        (body, 3, "crosses the end"),
+        (_framed(body, len(body))[2:], len(body) + 9, "inside another"),
+    ):
+        with pytest.raises(CheckpointError, match=expected):
+            check_checkpoint(write_checkpoint(path, _framed(content, length)))
+
+
+def test_what_a_network_module_only_imported_is_refused(tmp_path: Path) -> None:
+    path = write_checkpoint(
+        tmp_path / "model.pt", pickled(dictionary({"model": created(imported("ultralytics.nn.tasks", "YAML"))}))
+    )
+    with pytest.raises(UnsafeCheckpointError, match=r"ultralytics\.nn\.tasks\.YAML"):
+        load_checkpoint(path)
+
+
+def test_trust_does_not_advise_trust(tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path / "model.pt", pickled(dictionary({"model": b"\x82\x01"})))
+    with pytest.raises(CheckpointError, match="not even with --trust") as refusal:
+        load_checkpoint(path, trust=True)
+    assert not isinstance(refusal.value, UnsafeCheckpointError)
 
 
 def test_plain_pickles(tmp_path: Path, canary: Path) -> None:

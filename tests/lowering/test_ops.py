@@ -181,6 +181,11 @@ REFUSED = {
     ),
     "smallest values": helper.make_node("TopK", ["x", "one"], ["output0", "indices"], "the_node", largest=0),
     "strided slice": helper.make_node("Slice", ["x", "zero", "four", "one", "two"], ["output0"], "the_node"),
+    "pooling padded by auto_pad": helper.make_node(
+        "MaxPool", ["x"], ["output0"], "the_node", kernel_shape=[3, 3], auto_pad="SAME_UPPER"
+    ),
+    "run time bias": helper.make_node("Conv", ["x", "kernel", "x"], ["output0"], "the_node"),
+    "remainder of a negative": helper.make_node("Mod", ["x", "minus"], ["output0"], "the_node"),
     "run time kernel": helper.make_node("Conv", ["x", "x"], ["output0"], "the_node"),
 }
 
@@ -188,6 +193,48 @@ REFUSED = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_would_be_misread_is_refused_by_name(kind):
     numbers = {"one": np.array([1]), "zero": np.array([0]), "four": np.array([4]), "two": np.array([2])}
+    numbers |= {"kernel": weight(6, 4, 1, 1), "minus": np.array([-2], np.float32)}
     model = model_of([REFUSED[kind]], factors=np.array([1, 1, 2, 2], np.float32), **numbers)
     with pytest.raises(UnsupportedOperationError, match="'the_node'"):
         lower(model, {})
+
+
+def indexed(*last: onnx.NodeProto, columns: int) -> onnx.ModelProto:
+    """The first two of 64 rows of 4 values, by an index that is repeated over ``columns``."""
+    nodes = [
+        helper.make_node("Reshape", ["x", "rows"], ["r"]),
+        helper.make_node("ReduceMax", ["r", "last"], ["best"], keepdims=0),
+        helper.make_node("TopK", ["best", "count"], ["values", "indices"], axis=1),
+        helper.make_node("Unsqueeze", ["indices", "last"], ["column"]),
+        helper.make_node("Expand", ["column", "wide"], ["index"]),
+        *last,
+    ]
+    weights = {"rows": np.array([1, 64, 4]), "last": np.array([-1]), "count": np.array([2]), "four": np.array([4])}
+    return model_of(nodes, **weights, wide=np.array([1, 2, columns]))
+
+
+def test_index_of_fewer_columns_than_the_rows_have_is_refused():
+    gather = helper.make_node("GatherElements", ["r", "index"], ["output0"], "the_node", axis=1)
+    lower(indexed(gather, columns=4), {})
+    with pytest.raises(UnsupportedOperationError, match=r"'the_node'.*\[1, 2, 3\] from \[1, 64, 4\]"):
+        lower(indexed(gather, columns=3), {})
+
+
+def test_repeated_index_is_read_by_gathers_alone():
+    """It is stored once, so another reader would take the stored shape for the one ONNX speaks of."""
+    cast = helper.make_node("Cast", ["index"], ["floats"], to=TensorProto.FLOAT)
+    reshape = helper.make_node("Reshape", ["floats", "four"], ["output0"], "the_node")
+    model = indexed(cast, reshape, columns=2)
+    with pytest.raises(UnsupportedOperationError, match=r"'the_node'.*'floats'"):
+        lower(model, {})
+
+
+def test_softmax_of_before_opset_13_is_refused_where_it_means_another():
+    for axis, is_refused in ((3, False), (1, True)):
+        model = model_of([helper.make_node("Softmax", ["x"], ["output0"], "the_node", axis=axis)])
+        model.opset_import[0].version = 12
+        if not is_refused:
+            lower(model, {})
+            continue
+        with pytest.raises(UnsupportedOperationError, match=r"'the_node'.*opset 12"):
+            lower(model, {})

@@ -18,7 +18,7 @@ from yolo_edge.lowering.context import stored_form
 from yolo_edge.lowering.direct import lower
 from yolo_edge.quantization.codes import Codes, HalfFloat
 from yolo_edge.quantization.kernels import convolution_kernels
-from yolo_edge.quantization.scheme import SCHEME_NAMES, find_scheme
+from yolo_edge.quantization.scheme import SCHEME_NAMES, QuantizationRequest, find_scheme
 from yolo_edge.runtime.base import open_runtime
 from yolo_edge.tfjs.graph import Weight
 from yolo_edge.tfjs.manifest import write_model
@@ -44,6 +44,11 @@ def model_of(kernel: np.ndarray) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
 
 
+def encoded(scheme: str, model: onnx.ModelProto):
+    """The encodings a scheme makes without calibration."""
+    return find_scheme(scheme).encode(model, QuantizationRequest()).encodings
+
+
 def kernels(limit: float):
     """Kernels ``[8, 4, 3, 3]`` of many magnitudes, lopsided ones and constants among them."""
     elements = st.floats(-limit, limit, width=32, allow_subnormal=False)
@@ -62,7 +67,7 @@ def kernels(limit: float):
 
 @given(kernels(1e6))
 def test_int8_errs_by_half_a_step_at_most(kernel):
-    (codes,) = find_scheme("int8").encode(model_of(kernel)).values()
+    (codes,) = encoded("int8", model_of(kernel)).values()
     assert isinstance(codes, Codes) and codes.codes.dtype == np.uint8 and codes.codes.shape == kernel.shape
     (step,) = codes.scale
     assert codes.axis is None, "the stock manifest has one scale a tensor"
@@ -75,7 +80,7 @@ def test_int8_errs_by_half_a_step_at_most(kernel):
 @given(kernels(1e6))
 def test_int8_keeps_zero_exactly_for_every_decoder(kernel):
     kernel[0, 0, 0, 0] = 0
-    (codes,) = find_scheme("int8").encode(model_of(kernel)).values()
+    (codes,) = encoded("int8", model_of(kernel)).values()
     assert codes.decoded()[0, 0, 0, 0] == 0
     values, stored = stored_form(codes)
     assert Weight("kernel", values, stored).decoded()[0, 0, 0, 0] == 0
@@ -83,38 +88,38 @@ def test_int8_keeps_zero_exactly_for_every_decoder(kernel):
 
 @given(kernels(1e6))
 def test_browsers_decode_int8_as_the_codes_say(kernel):
-    (codes,) = find_scheme("int8").encode(model_of(kernel)).values()
+    (codes,) = encoded("int8", model_of(kernel)).values()
     values, stored = stored_form(codes)
     decoded = Weight("kernel", values, stored).decoded()
     np.testing.assert_allclose(decoded, codes.decoded(), rtol=2e-7, atol=float(codes.scale[0]) * 1e-9)
 
 
 def test_int8_of_a_kernel_of_zeros():
-    (codes,) = find_scheme("int8").encode(model_of(np.zeros((8, 4, 3, 3), np.float32))).values()
+    (codes,) = encoded("int8", model_of(np.zeros((8, 4, 3, 3), np.float32))).values()
     assert not codes.decoded().any()
 
 
 @given(kernels(6e4))
 def test_float16_is_the_nearest_half_float(kernel):
-    (half,) = find_scheme("float16").encode(model_of(kernel)).values()
+    (half,) = encoded("float16", model_of(kernel)).values()
     assert isinstance(half, HalfFloat) and half.values.dtype == np.float16
     assert np.array_equal(half.values, kernel.astype(np.float16))
     assert np.abs(half.decoded() - kernel).max() <= max(np.abs(kernel).max() * 2**-11, 2**-25)
 
 
 def test_float32_changes_nothing():
-    assert find_scheme("float32").encode(model_of(np.ones((8, 4, 3, 3), np.float32))) == {}
+    assert encoded("float32", model_of(np.ones((8, 4, 3, 3), np.float32))) == {}
 
 
 @pytest.mark.parametrize("name", ["float16", "int8"])
 def test_only_kernels_of_convolutions_are_touched(name, converted_onnx):
     model = onnx.load(converted_onnx)
-    encodings = find_scheme(name).encode(model)
+    encodings = encoded(name, model)
     assert set(encodings) == set(convolution_kernels(model))
     dimensions = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
     assert len(encodings) == 93, "97 convolutions less the DFL's fixed bins and the three class outputs of 80 weights"
     assert all(dimensions[initializer] == 4 for initializer in encodings)
-    assert set(find_scheme(name).encode(model_of(np.ones((8, 4, 3, 3), np.float32)))) == {"kernel"}
+    assert set(encoded(name, model_of(np.ones((8, 4, 3, 3), np.float32)))) == {"kernel"}
 
 
 @pytest.mark.parametrize("name", ["float16", "int8"])
@@ -124,13 +129,13 @@ def test_weights_that_are_no_numbers_are_refused(name, value):
     kernel[1, 2, 0, 1] = value
     with pytest.raises(ModelError, match="Weight 'kernel' holds") as caught, warnings.catch_warnings():
         warnings.simplefilter("error")
-        find_scheme(name).encode(model_of(kernel))
+        encoded(name, model_of(kernel))
     assert caught.value.fix
 
 
 def test_float16_refuses_what_it_cannot_hold():
     with pytest.raises(ModelError, match=r"half precision range of ±65504.*float32"):
-        find_scheme("float16").encode(model_of(np.full((8, 4, 3, 3), 7e4, np.float32)))
+        encoded("float16", model_of(np.full((8, 4, 3, 3), 7e4, np.float32)))
 
 
 def test_unknown_scheme_names_the_known_ones():
@@ -144,7 +149,7 @@ def test_unknown_scheme_names_the_known_ones():
 def test_tfjs_runs_exactly_the_decoded_weights(name, converted_onnx, tmp_path):
     """TF.js with codes against onnxruntime with the weights those codes stand for."""
     model = onnx.load(converted_onnx)
-    encodings = find_scheme(name).encode(model)
+    encodings = encoded(name, model)
     write_model(lower(model, encodings), tmp_path)
     for tensor in model.graph.initializer:
         if tensor.name in encodings:

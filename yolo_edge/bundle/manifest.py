@@ -6,6 +6,7 @@ Law: ``read_manifest(directory)`` gives back the manifest that ``write_manifest`
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -15,10 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from yolo_edge.bundle.compress import BEST_QUALITY, FLOAT_QUALITY, brotli_bytes
 from yolo_edge.bundle.contract import DecodeContract
 from yolo_edge.errors import ModelError
-from yolo_edge.files import sha256_of
+from yolo_edge.files import MANIFEST_FILE, sha256_of
 from yolo_edge.pose.head import PoseHead
 
-MANIFEST_FILE = "manifest.json"
 SCHEMA_VERSION = 1
 
 _LIBRARIES = ("numpy", "onnx", "onnxslim", "torch", "ultralytics")
@@ -115,6 +115,11 @@ def tool_record(engine: str) -> ToolRecord:
         except metadata.PackageNotFoundError:
             continue
     return ToolRecord(version=metadata.version("yolo-edge"), engine=engine, libraries=versions)
+
+
+def wire_bytes_of(files: Mapping[str, bytes]) -> int:
+    """Return what the files of a quantized graph model take on the wire, as :func:`record_files` measures them."""
+    return sum(brotli_bytes(content, BEST_QUALITY) for content in files.values())
 
 
 def record_files(

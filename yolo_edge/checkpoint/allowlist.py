@@ -63,8 +63,11 @@ def _is_plain(arguments: Tuple) -> bool:
     return not arguments.holds_global
 
 
-def _is_dictionary(state: Any) -> bool:
-    return isinstance(state, Pairs)
+def _is_attributes(state: Any) -> bool:
+    """Attributes by name; no ``__setstate__`` or the like, which pickle or Python would call."""
+    return isinstance(state, Pairs) and all(
+        isinstance(name, str) and not (name.startswith("__") and name.endswith("__")) for name, _ in state.pairs
+    )
 
 
 def _is_whole_numbers(value: Any) -> bool:
@@ -97,8 +100,12 @@ def _is_parameter_recipe(arguments: Tuple) -> bool:
 
 
 def _is_collection_argument(arguments: Tuple) -> bool:
-    """Nothing, or one collection; a number is refused, because ``bytearray(10**12)`` would take that much memory."""
-    return not arguments or (len(arguments) == 1 and isinstance(arguments[0], list | Tuple | Elements | Pairs | bytes))
+    """Nothing, or one collection without classes in it (``dict((("0", PoseModel),))`` would keep one to be called).
+
+    A number is refused, because ``bytearray(10**12)`` would take that much memory.
+    """
+    kinds = (list, Tuple, Elements, Pairs, bytes)
+    return not arguments or (len(arguments) == 1 and isinstance(arguments[0], kinds) and not arguments.holds_global)
 
 
 def _is_default_factory(arguments: Tuple) -> bool:
@@ -111,7 +118,7 @@ def _is_forward_of_layer(arguments: Tuple) -> bool:
     if len(arguments) != 2 or arguments[1] not in ("forward", "forward_fuse"):
         return False
     owner = arguments[0].made_by if isinstance(arguments[0], Instance) else arguments[0]
-    return isinstance(owner, Global) and _is_network_class(_canonical(owner))
+    return isinstance(owner, Global) and is_network_class(_canonical(owner))
 
 
 def _is_latin1_text(arguments: Tuple) -> bool:
@@ -131,13 +138,17 @@ def _is_number_type(arguments: Tuple) -> bool:
 
 
 def _is_number_type_state(state: Any) -> bool:
-    """``(version, byte order, no subarray, no names, no fields, size, alignment, flags)``."""
+    """``(version, byte order, no subarray, no names, no fields, -1, -1, 0)``, what numpy writes for a number type.
+
+    The last three are size, alignment and flags: flags of the file's choice would make numpy take numbers for pointers.
+    """
     return (
         isinstance(state, Tuple)
         and len(state) == 8
         and state[1] in ("<", ">", "|", "=")
         and state[2] is state[3] is state[4] is None
-        and all(isinstance(number, int) for number in (state[0], *state[5:]))
+        and isinstance(state[0], int)
+        and state[5:] == (-1, -1, 0)
     )
 
 
@@ -178,8 +189,8 @@ def _callable(arguments: Test = _is_plain, **more: Any) -> Rule:
     return Rule(frozenset({"call"}), arguments, **more)
 
 
-_LAYER = Rule(frozenset({"create"}), state=_is_dictionary)
-_NAMESPACE = Rule(frozenset({"create", "call"}), state=_is_dictionary)
+_LAYER = Rule(frozenset({"create"}), state=_is_attributes)
+_NAMESPACE = Rule(frozenset({"create", "call"}), state=_is_attributes)
 _VALUE = Rule(frozenset({"value"}))
 _STORAGE = Rule(frozenset({"storage"}))
 _PATH = _callable(_is_all_text)
@@ -208,7 +219,7 @@ _RULES: dict[str, Rule] = {
     "builtins.float": _callable(lambda arguments: not arguments),
     "builtins.getattr": _callable(_is_forward_of_layer),
     "_codecs.encode": _callable(_is_latin1_text),
-    "collections.OrderedDict": _callable(state=_is_dictionary, takes_items=True),
+    "collections.OrderedDict": _callable(state=_is_attributes, takes_items=True),
     "collections.defaultdict": _callable(_is_default_factory, takes_items=True),
     "pathlib.Path": _PATH,
     "pathlib.PurePath": _PATH,
@@ -272,14 +283,15 @@ def current_name(found: Global) -> Global:
     return _RENAMED_CLASSES.get(moved, moved)
 
 
-def _is_network_class(found: Global) -> bool:
+def is_network_class(found: Global) -> bool:
+    """Say whether a global is named like a class of a network, in a module that defines such classes."""
     return _NETWORK_MODULES.fullmatch(found.module) is not None and _CLASS_NAME.fullmatch(found.name) is not None
 
 
 def rule_for(found: Global) -> Rule | None:
     """Return the rule of a global, None when a checkpoint has no business with it. Dotted names have no rule."""
     canonical = _canonical(found)
-    if _is_network_class(canonical):
+    if is_network_class(canonical):
         return _LAYER
     return _RULES.get(str(canonical)) if "." not in found.name else None
 

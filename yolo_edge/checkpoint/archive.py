@@ -28,11 +28,11 @@ MAXIMUM_BYTES = 4 << 30
 _MAXIMUM_EXPANSION = 100
 """``torch.save`` stores without compression. Rezipped weights shrink a little, never a hundredfold."""
 
-_DOWNLOAD_AGAIN = "Download it again and compare its size with the source's."
-_NOT_A_CHECKPOINT = "Give a .pt file that Ultralytics saved, or a name that `yolo-edge models` lists."
+DOWNLOAD_AGAIN = "Download it again and compare its size with the source's."
+NOT_A_CHECKPOINT = "Give a .pt file that Ultralytics saved, or a name that `yolo-edge models` lists."
 
 _TORCH_MEMBERS = re.compile(
-    r"data\.pkl|byteorder|version|\.format_version|\.storage_alignment|\.data/serialization_id|data/\d+"
+    r"data\.pkl|byteorder|version|\.format_version|\.storage_alignment|\.data/serialization_id|data/[0-9]+"
 )
 
 
@@ -82,18 +82,18 @@ def _read(path: Path) -> bytes:
     if path.is_dir():
         raise CheckpointError(f"{path} is a directory, a .pt file was expected.", fix="Give the file inside it.")
     if not path.is_file():
-        raise CheckpointError(f"{path} is not a regular file.", fix=_NOT_A_CHECKPOINT)
+        raise CheckpointError(f"{path} is not a regular file.", fix=NOT_A_CHECKPOINT)
     try:
         size = path.stat().st_size
         if size > MAXIMUM_BYTES:
-            raise CheckpointError(f"{path} has {size:,} bytes, too many for a YOLO checkpoint.", fix=_NOT_A_CHECKPOINT)
+            raise CheckpointError(f"{path} has {size:,} bytes, too many for a YOLO checkpoint.", fix=NOT_A_CHECKPOINT)
         content = path.read_bytes()
     except OSError as error:
         raise CheckpointError(
             f"{path} cannot be read: {error.strerror}.", fix="Check the file's permissions and the disk."
         ) from error
     if not content:
-        raise CheckpointError(f"{path} is empty (0 bytes).", fix=_DOWNLOAD_AGAIN)
+        raise CheckpointError(f"{path} is empty (0 bytes).", fix=DOWNLOAD_AGAIN)
     return content
 
 
@@ -154,7 +154,7 @@ _MISTAKEN_FOR_CHECKPOINTS: tuple[tuple[Callable[[bytes], bool], str, str], ...] 
         "is a web page, not a checkpoint: the download link was probably wrong.",
         "Use the link of the file itself, often behind a 'download' or 'raw' button.",
     ),
-    (_is_blank, "consists of zero bytes alone: a download or a disk failed.", _DOWNLOAD_AGAIN),
+    (_is_blank, "consists of zero bytes alone: a download or a disk failed.", DOWNLOAD_AGAIN),
     (
         _starts_with(b"version https://git-lfs"),
         "is a Git LFS pointer, not the file it stands for.",
@@ -171,8 +171,8 @@ _MISTAKEN_FOR_CHECKPOINTS: tuple[tuple[Callable[[bytes], bool], str, str], ...] 
         "Give the .pt file that Ultralytics saved.",
     ),
     (_is_onnx, "looks like an ONNX model with the wrong suffix.", "Rename it to end in .onnx."),
-    (_starts_with(b"\x89HDF"), "is an HDF5 (Keras) file.", _NOT_A_CHECKPOINT),
-    (lambda content: content[4:8] == b"TFL3", "is a TensorFlow Lite model.", _NOT_A_CHECKPOINT),
+    (_starts_with(b"\x89HDF"), "is an HDF5 (Keras) file.", NOT_A_CHECKPOINT),
+    (lambda content: content[4:8] == b"TFL3", "is a TensorFlow Lite model.", NOT_A_CHECKPOINT),
     (
         _starts_with(b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ"),
         "is a compressed archive, not a checkpoint.",
@@ -196,16 +196,16 @@ def _read_members(path: Path, content: bytes) -> dict[str, bytes]:
     except zipfile.BadZipFile as error:
         raise _damaged(path, content, error) from error
     except (EOFError, zlib.error, ValueError, NotImplementedError, RuntimeError, OSError, UnicodeError) as error:
-        raise CheckpointError(f"{path} is damaged: {_sentence(error)}", fix=_DOWNLOAD_AGAIN) from error
+        raise CheckpointError(f"{path} is damaged: {_sentence(error)}", fix=DOWNLOAD_AGAIN) from error
 
 
 def _damaged(path: Path, content: bytes, error: zipfile.BadZipFile) -> CheckpointError:
     if b"PK\x05\x06" not in content[-(1 << 16) - 22 :]:
         return CheckpointError(
             f"{path} is cut short: it ends after {len(content):,} bytes, before the archive's table of contents.",
-            fix=_DOWNLOAD_AGAIN,
+            fix=DOWNLOAD_AGAIN,
         )
-    return CheckpointError(f"{path} is damaged: {_sentence(error)}", fix=_DOWNLOAD_AGAIN)
+    return CheckpointError(f"{path} is damaged: {_sentence(error)}", fix=DOWNLOAD_AGAIN)
 
 
 def _sentence(error: Exception) -> str:
@@ -231,7 +231,7 @@ def _common_prefix(path: Path, entries: list[zipfile.ZipInfo]) -> str:
             raise CheckpointError(f"{path} is encrypted ({name!r}).", fix="Decrypt it with the program that made it.")
     pickles = [entry.filename for entry in entries if entry.filename.rsplit("/", 1)[-1] == "data.pkl"]
     if not pickles:
-        raise CheckpointError(f"{path} is a zip archive without data.pkl, so no checkpoint.", fix=_NOT_A_CHECKPOINT)
+        raise CheckpointError(f"{path} is a zip archive without data.pkl, so no checkpoint.", fix=NOT_A_CHECKPOINT)
     prefix = min(pickles, key=len).removesuffix("data.pkl")
     strays = [entry.filename for entry in entries if not entry.filename.startswith(prefix)]
     if strays:
@@ -257,4 +257,4 @@ def _check_sizes(path: Path, entries: list[zipfile.ZipInfo], archive_size: int) 
 
 
 def _suspicious(path: Path, what: str) -> CheckpointError:
-    return CheckpointError(f"{path} is refused: {what}.", fix=f"torch never saves such a file. {_NOT_A_CHECKPOINT}")
+    return CheckpointError(f"{path} is refused: {what}.", fix=f"torch never saves such a file. {NOT_A_CHECKPOINT}")

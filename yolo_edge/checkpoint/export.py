@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yolo_edge.checkpoint.inspect import TASK_OF_HEAD, CheckpointDescription, describe_checked
-from yolo_edge.checkpoint.safety import examine_checkpoint, load_checked
+from yolo_edge.checkpoint.safety import QUIET_SETTINGS, examine_checkpoint, load_checked
 from yolo_edge.console import say
-from yolo_edge.errors import CheckpointError, ModelError, UsageError
+from yolo_edge.errors import CheckpointError, ModelError, UsageError, first_line
 from yolo_edge.files import sha256_of
 from yolo_edge.pose.head import PoseHead, read_head
 
@@ -165,9 +165,8 @@ def load_onnx(path: Path) -> ExportedModel:
         model = onnx.load(path)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf and the checker raise a dozen unrelated types
-        reason = str(error).strip().splitlines()
         raise ModelError(
-            f"{path} is not a valid ONNX model: {reason[0] if reason else type(error).__name__}.",
+            f"{path} is not a valid ONNX model: {first_line(error)}.",
             fix="Export or download it again.",
         ) from error
     head = read_head(model, path.name)
@@ -211,7 +210,7 @@ def _quiet() -> Iterator[None]:
     """Keep torch and ultralytics from talking, installing packages, or writing settings into the user's home."""
     with tempfile.TemporaryDirectory(prefix="yolo-edge-") as directory, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        settings = {"YOLO_AUTOINSTALL": "false", "YOLO_OFFLINE": "true", "YOLO_VERBOSE": "false"}
+        settings = dict(QUIET_SETTINGS)
         if "ultralytics" not in sys.modules:
             settings["YOLO_CONFIG_DIR"] = directory
         before = {key: os.environ.get(key) for key in settings}

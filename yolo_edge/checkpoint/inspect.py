@@ -36,8 +36,7 @@ TASK_OF_HEAD = {
     "Classify": "classify",
     "Depth": "depth",
 }
-"""Class name of an ultralytics head → the task that it is for."""
-"""Task by head class: the classes of ``ultralytics/nn/modules/head.py``, version 8.4."""
+"""Class of an ultralytics head (``ultralytics/nn/modules/head.py``, version 8.4) → the task that it is for."""
 
 
 @dataclass(frozen=True)

@@ -101,14 +101,43 @@ def read_pickle(file: BinaryIO, policy: Policy) -> Any:
         MalformedPickleError: not a complete pickle.
         RefusedPickleError: the policy refused a step.
     """
-    machine = _Machine(policy)
+    machine, frames = _Machine(policy), _Frames()
     try:
-        for opcode, argument, _ in pickletools.genops(file):
+        for opcode, argument, position in pickletools.genops(file):
+            frames.meet(opcode.name, argument, position or 0)
             machine.step(opcode.name, argument)
+        frames.end(file.tell())
     except (ValueError, OverflowError, struct.error, LookupError, MemoryError) as error:
         raise MalformedPickleError(str(error) or type(error).__name__) from error
     return machine.result()
 
+
+class _Frames:
+    """Holds a pickle to the rule that frames end where an opcode ends, and the last one with ``STOP``.
+
+    CPython's reader relies on it: it drops the bytes of a frame that an opcode at its end leaves over, or that follow
+    ``STOP``. A pickle that breaks the rule would thus be another program for it than for :class:`_Machine`.
+    """
+
+    def __init__(self) -> None:
+        self._end: int | None = None
+
+    def meet(self, name: str, argument: Any, position: int) -> None:
+        if self._end is not None and position > self._end:
+            raise MalformedPickleError("an opcode crosses the end of its frame")
+        if position == self._end:
+            self._end = None
+        if name == "FRAME":
+            if self._end is not None:
+                raise MalformedPickleError("a frame begins inside another")
+            self._end = position + _FRAME_HEADER_BYTES + argument
+
+    def end(self, position: int) -> None:
+        if self._end not in (None, position):
+            raise MalformedPickleError("the pickle does not end with its frame")
+
+
+_FRAME_HEADER_BYTES = 9  # the opcode, and the frame's length as uint64
 
 _MARK = object()
 
@@ -196,7 +225,7 @@ class _Machine:
             raise MalformedPickleError(f"pickle protocol {argument}")
 
     def _op_frame(self, argument: int) -> None:
-        """Frames only group bytes for reading."""
+        """Frames only group bytes for reading; :class:`_Frames` has looked at them."""
 
     def _op_stop(self, argument: None) -> None:
         self._outcome.append(self._pop())

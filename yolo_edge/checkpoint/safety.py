@@ -24,8 +24,8 @@ from typing import Any, BinaryIO
 
 from yolo_edge import console
 from yolo_edge.cache import cache_root
-from yolo_edge.checkpoint.allowlist import AllowList, current_name, rule_for
-from yolo_edge.checkpoint.archive import CheckpointFile, read_checkpoint_file
+from yolo_edge.checkpoint.allowlist import AllowList, current_name, is_network_class, rule_for
+from yolo_edge.checkpoint.archive import DOWNLOAD_AGAIN, NOT_A_CHECKPOINT, CheckpointFile, read_checkpoint_file
 from yolo_edge.checkpoint.pickles import FollowEverything, Policy, read_pickle
 from yolo_edge.checkpoint.symbols import Global, MalformedPickleError, RefusedPickleError
 from yolo_edge.errors import CheckpointError, UnsafeCheckpointError
@@ -33,13 +33,16 @@ from yolo_edge.errors import CheckpointError, UnsafeCheckpointError
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 """First pickle of a file of the format before torch 1.6 (``torch/serialization.py``, ``MAGIC_NUMBER``)."""
 
+QUIET_SETTINGS = {"YOLO_AUTOINSTALL": "false", "YOLO_OFFLINE": "true", "YOLO_VERBOSE": "false"}
+"""Environment that keeps ultralytics from installing packages, going online and talking."""
+
 _STREAM_PICKLES = ("magic number", "protocol version", "system information", "checkpoint", "storage keys")
 
 _OWN_FILE = (
     "If you made this file yourself, --trust loads it without this check; otherwise get the weights from a source that "
     "you know."
 )
-_NOT_A_CHECKPOINT = "Give a .pt file that Ultralytics saved, or a name that `yolo-edge models` lists."
+_SAVE_AGAIN = "Load it with torch and save it again with torch.save, in torch's own pickle protocol (2)."
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,12 @@ def examine_checkpoint(path: Path, *, trust: bool = False) -> CheckedCheckpoint:
 
     Args:
         path: the ``.pt`` file.
-        trust: follow the pickles without refusing anything (still nothing is run).
+        trust: follow the pickles whatever they name (still nothing is run).
 
     Raises:
         UnsafeCheckpointError: not on the allow-list (never with ``trust``).
-        CheckpointError: the file is missing, damaged, or no checkpoint.
+        CheckpointError: the file is missing, damaged, or no checkpoint; with ``trust``, also one that the reader of
+            pickles does not follow.
     """
     path = Path(path)
     file = read_checkpoint_file(path)
@@ -100,11 +104,15 @@ def examine_checkpoint(path: Path, *, trust: bool = False) -> CheckedCheckpoint:
     try:
         root, pickles = examine(file, policy)
     except RefusedPickleError as error:
+        if trust:
+            raise CheckpointError(
+                f"{path} cannot be read, not even with --trust: {error.subject} {error.reason}.", fix=_SAVE_AGAIN
+            ) from error
         raise UnsafeCheckpointError(
             f"{path} was not opened, it could run code on this machine: {error.subject} {error.reason}.", fix=_OWN_FILE
         ) from error
     except RecursionError as error:
-        raise CheckpointError(f"{path} is damaged: it is nested too deeply.", fix=_NOT_A_CHECKPOINT) from error
+        raise CheckpointError(f"{path} is damaged: it is nested too deeply.", fix=NOT_A_CHECKPOINT) from error
     met = sorted(str(found) for found in policy.met) if isinstance(policy, AllowList) else []
     digest = hashlib.sha256(file.content).hexdigest()
     report = SafetyReport(path, digest, len(file.content), file.container, tuple(pickles), tuple(met))
@@ -123,11 +131,11 @@ def _examine_zip(file: CheckpointFile, policy: Policy) -> tuple[Any, list[str]]:
             _whole_pickle(file, name, policy)
             pickles.append(name)
         elif name in foreign and _is_archive(content) and isinstance(policy, AllowList):
-            raise CheckpointError(f"{file.path} is refused: {name!r} is an archive inside.", fix=_NOT_A_CHECKPOINT)
+            raise CheckpointError(f"{file.path} is refused: {name!r} is an archive inside.", fix=NOT_A_CHECKPOINT)
     if foreign and isinstance(policy, AllowList):
         raise CheckpointError(
             f"{file.path} is refused: torch never writes a member called {foreign[0]!r}.",
-            fix=_NOT_A_CHECKPOINT,
+            fix=NOT_A_CHECKPOINT,
         )
     return root, pickles
 
@@ -140,7 +148,7 @@ def _check_storages(file: CheckpointFile, policy: AllowList) -> None:
             amount = "is missing" if stored is None else f"has {len(stored):,} bytes"
             raise CheckpointError(
                 f"{file.path} is damaged: data/{key} {amount}, a tensor of {expected:,} bytes should be there.",
-                fix="Download it again and compare its size with the source's.",
+                fix=DOWNLOAD_AGAIN,
             )
 
 
@@ -148,7 +156,7 @@ def _whole_pickle(file: CheckpointFile, name: str, policy: Policy) -> Any:
     stream = io.BytesIO(file.members[name])
     root = _followed(file, name, stream, policy)
     if stream.read(1):
-        raise CheckpointError(f"{file.path} is refused: bytes follow the end of {name}.", fix=_NOT_A_CHECKPOINT)
+        raise CheckpointError(f"{file.path} is refused: bytes follow the end of {name}.", fix=NOT_A_CHECKPOINT)
     return root
 
 
@@ -158,7 +166,7 @@ def _followed(file: CheckpointFile, name: str, stream: BinaryIO, policy: Policy)
     except MalformedPickleError as error:
         raise CheckpointError(
             f"{file.path} is damaged: its {name} is not a complete pickle ({error}).",
-            fix="Download it again and compare its size with the source's.",
+            fix=DOWNLOAD_AGAIN,
         ) from error
 
 
@@ -196,9 +204,9 @@ def _examine_stream(file: CheckpointFile, policy: Policy) -> tuple[Any, list[str
     try:
         first = read_pickle(stream, policy)
     except MalformedPickleError as error:
-        raise CheckpointError(f"{file.path} is not a torch checkpoint.", fix=_NOT_A_CHECKPOINT) from error
+        raise CheckpointError(f"{file.path} is not a torch checkpoint.", fix=NOT_A_CHECKPOINT) from error
     if first != _MAGIC_NUMBER:
-        raise CheckpointError(f"{file.path} is a pickle, but not one that torch saved.", fix=_NOT_A_CHECKPOINT)
+        raise CheckpointError(f"{file.path} is a pickle, but not one that torch saved.", fix=NOT_A_CHECKPOINT)
     rest = {name: _followed(file, name, stream, policy) for name in _STREAM_PICKLES[1:]}
     return rest["checkpoint"], list(_STREAM_PICKLES)
 
@@ -267,7 +275,7 @@ def _torch_load(path: Path, content: bytes, trust: bool) -> Any:
     except Exception as error:  # the unpickler calls into torch, numpy and Ultralytics, which raise what they like
         raise CheckpointError(
             f"{path} could not be loaded ({type(error).__name__}: {error}).",
-            fix="Download it again and compare its size with the source's.",
+            fix=DOWNLOAD_AGAIN,
         ) from error
 
 
@@ -278,13 +286,7 @@ def prepare_ultralytics() -> None:
     """
     if "ultralytics" in sys.modules:
         return
-    settings = cache_root() / "ultralytics"
-    for variable, value in {
-        "YOLO_AUTOINSTALL": "false",
-        "YOLO_OFFLINE": "true",
-        "YOLO_VERBOSE": "false",
-        "YOLO_CONFIG_DIR": str(settings),
-    }.items():
+    for variable, value in {**QUIET_SETTINGS, "YOLO_CONFIG_DIR": str(cache_root() / "ultralytics")}.items():
         os.environ.setdefault(variable, value)
 
 
@@ -305,7 +307,12 @@ def _pickle_module(trust: bool) -> types.ModuleType:
             if found.name == "getattr":
                 return _method_of_layer
             wanted = current_name(found)
-            return super().find_class(wanted.module, wanted.name)
+            looked_up = super().find_class(wanted.module, wanted.name)
+            if is_network_class(wanted) and not _is_defined_in_network(looked_up):
+                raise UnsafeCheckpointError(
+                    f"The checkpoint asks for {found}, which is no network class.", fix=_OWN_FILE
+                )
+            return looked_up
 
     def load(file: BinaryIO, **options: Any) -> Any:
         return CheckpointUnpickler(file, **options).load()
@@ -313,6 +320,11 @@ def _pickle_module(trust: bool) -> types.ModuleType:
     module = types.ModuleType("yolo_edge_checkpoint_pickle")
     vars(module).update(Unpickler=CheckpointUnpickler, load=load)
     return module
+
+
+def _is_defined_in_network(found: Any) -> bool:
+    """Tell a class of one of the network modules from what such a module has only imported."""
+    return isinstance(found, type) and is_network_class(Global(found.__module__, found.__name__))
 
 
 def _method_of_layer(owner: Any, name: str) -> Any:

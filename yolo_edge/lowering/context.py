@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,8 @@ import numpy.typing as npt
 from yolo_edge.errors import ModelError, UnsupportedOperationError
 from yolo_edge.lowering.layout import Permutation, identity, is_reshape, physical
 from yolo_edge.quantization.codes import Codes, Encoding, Encodings
-from yolo_edge.tfjs.graph import Attribute, Node, Stored, Weight, type_attribute
+from yolo_edge.tfjs.graph import Attribute, Node, Stored, StoredType, Weight, type_attribute
 from yolo_edge.tfjs.manifest import const_node
-
-if TYPE_CHECKING:
-    pass
 
 Array = npt.NDArray[Any]
 
@@ -29,20 +26,21 @@ class Value:
         reference: node name, ``"n7"``, or ``"n7:1"`` for a second output.
         permutation: physical dimension ``i`` holds logical dimension ``permutation[i]``.
         dtype: ``float32`` or ``int32`` (ONNX int64 becomes int32).
-        rows: for an index tensor that repeats one index along its last axis: the ONNX value that holds each index once.
+        is_repeated: the ONNX value is an index that repeats along its last axis, and the node output holds it once.
     """
 
     reference: str
     permutation: Permutation
     dtype: str = "float32"
-    rows: str | None = None
+    is_repeated: bool = False
 
 
 def stored_form(encoding: Encoding) -> tuple[Array, Stored]:
     """Return what a shard holds for a quantized initializer, and how TF.js decodes it."""
     if isinstance(encoding, Codes):
         scale = float(encoding.scale[0])
-        return encoding.codes, Stored("uint8", scale, -encoding.zero_point * scale)
+        dtype: StoredType = "uint16" if encoding.bits > 8 else "uint8"
+        return encoding.codes, Stored(dtype, scale, -encoding.zero_point * scale)
     return encoding.values, Stored("float16")
 
 
@@ -73,12 +71,14 @@ class LoweringContext:
         constants: the ONNX values known at conversion time.
         encodings: quantized forms of initializers.
         used: how many nodes (or graph outputs) read each ONNX value.
+        opset: version of the ONNX operator set that the model is written in.
     """
 
     shapes: dict[str, tuple[int, ...]]
     constants: dict[str, Array]
     encodings: Encodings
     used: dict[str, int]
+    opset: int
     nodes: list[Node] = field(default_factory=list)
     weights: list[Weight] = field(default_factory=list)
     values: dict[str, Value] = field(default_factory=dict)
@@ -96,7 +96,15 @@ class LoweringContext:
         self.values[output] = Value(reference, tuple(permutation), **details)
 
     def shape(self, value: str) -> tuple[int, ...]:
-        """Return the logical shape of an ONNX value."""
+        """Return the logical shape of an ONNX value.
+
+        Raises:
+            ModelError: shape inference could not tell it.
+        """
+        if value not in self.shapes:
+            raise ModelError(
+                f"The shape of '{value}' is not known before the model runs.", fix="Export it again with a fixed size."
+            )
         return self.shapes[value]
 
     def is_constant(self, value: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yolo_edge.lowering.ops  # noqa: F401  (fills the table of rules)
 from yolo_edge.errors import ModelError
-from yolo_edge.lowering.context import LoweringContext, Operation
+from yolo_edge.lowering.context import Array, LoweringContext, Operation
 from yolo_edge.lowering.engine import Engine
 from yolo_edge.lowering.layout import NHWC, identity, physical
 from yolo_edge.lowering.rules import lower_operation
@@ -54,15 +54,26 @@ def _context(model: onnx.ModelProto, encodings: Encodings) -> LoweringContext:
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
-            constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+            constants[node.output[0]] = _constant(node)
     shapes: dict[str, tuple[int, ...]] = {
         value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         for value in [*graph.value_info, *graph.output, *graph.input]
+        if value.type.tensor_type.HasField("shape")
+        and all(dim.HasField("dim_value") for dim in value.type.tensor_type.shape.dim)
     }
     shapes.update({name: array.shape for name, array in constants.items()})
     used = Counter(name for node in graph.node for name in node.input)
     used.update(value.name for value in graph.output)
-    return LoweringContext(shapes, constants, encodings, dict(used))
+    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    return LoweringContext(shapes, constants, encodings, dict(used), opset)
+
+
+def _constant(node: onnx.NodeProto) -> Array:
+    from onnx import numpy_helper
+
+    if node.attribute[0].name != "value":
+        raise _operation(node).refuse(f"a constant written as '{node.attribute[0].name}'")
+    return numpy_helper.to_array(node.attribute[0].t)
 
 
 def _operation(node: onnx.NodeProto) -> Operation:

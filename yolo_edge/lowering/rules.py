@@ -19,6 +19,9 @@ class _Entry:
 
 _TABLE: dict[str, _Entry] = {}
 
+_READERS_OF_REPEATED = ("Cast", "GatherElements")
+"""Who may read a value that is stored without its repetitions: its stored shape is not the one ONNX speaks of."""
+
 
 def lowers(*op_types: str, attributes: tuple[str, ...] = ()) -> Callable[[Rule], Rule]:
     """Register a rule for ONNX op types.
@@ -51,6 +54,9 @@ def lower_operation(context: LoweringContext, operation: Operation) -> None:
     unknown = sorted(set(operation.attributes) - entry.attributes)
     if unknown:
         raise operation.refuse(f"attribute {unknown[0]}={operation.attributes[unknown[0]]!r}")
+    repeated = [name for name in operation.inputs if name in context.values and context.values[name].is_repeated]
+    if repeated and operation.op_type not in _READERS_OF_REPEATED:
+        raise operation.refuse(f"the broadcast index '{repeated[0]}' as an input")
     entry.rule(context, operation)
 
 

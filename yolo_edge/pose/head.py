@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 Layout = Literal["raw", "end2end"]
 
+_LARGEST_STRIDES = ("16", "32", "64", "128")
+
 _NOT_POSE = "Convert a YOLO pose model (.pt), or an ONNX file that Ultralytics or yolo-edge exported from one."
 
 
@@ -134,7 +136,7 @@ def read_head(model: onnx.ModelProto, source: str) -> PoseHead:
     _check_task(metadata, source)
     classes = _classes(metadata, source)
     count, dimensions = _keypoint_shape(metadata, source)
-    strides = _strides(metadata, (height, width), output_shape)
+    strides = _strides(metadata, (height, width), output_shape, source)
     layout = _layout(output_shape, len(classes), count * dimensions, strides, (height, width), source)
     names = _metadata_literal(metadata, "kpt_names")
     return PoseHead(
@@ -214,7 +216,7 @@ def _classes(metadata: dict[str, str], source: str) -> tuple[str, ...]:
 def _keypoint_shape(metadata: dict[str, str], source: str) -> tuple[int, int]:
     shape = _metadata_literal(metadata, "kpt_shape")
     match shape:
-        case [int(count), 2 | 3 as dimensions] | (int(count), 2 | 3 as dimensions) if count > 0:
+        case [int(count), 2 | 3 as dimensions] if count > 0:
             return count, int(dimensions)
     raise ModelError(
         f"{source} does not give its keypoint shape in its metadata (kpt_shape={metadata.get('kpt_shape')!r}).",
@@ -237,10 +239,16 @@ def anchor_count(image_size: tuple[int, int], strides: tuple[int, ...]) -> int:
 
 
 def _strides(
-    metadata: dict[str, str], image_size: tuple[int, int], output_shape: tuple[int, int, int]
+    metadata: dict[str, str], image_size: tuple[int, int], output_shape: tuple[int, int, int], source: str
 ) -> tuple[int, ...]:
     """Detection levels double from one to the next and end at the metadata's largest stride."""
-    largest = int(metadata.get("stride", "32"))
+    stated = metadata.get("stride", "32")
+    if stated not in _LARGEST_STRIDES:
+        raise ModelError(
+            f"{source} gives {stated!r} as its largest stride, expected one of {', '.join(_LARGEST_STRIDES)}.",
+            fix=_NOT_POSE,
+        )
+    largest = int(stated)
     candidates = [tuple(largest >> i for i in reversed(range(levels))) for levels in (3, 4, 5, 2)]
     for strides in candidates:
         if anchor_count(image_size, strides) == output_shape[2]:

@@ -18,14 +18,14 @@ class Codes:
     """Integer codes with a scale: ``weight = (code − zero_point) · scale``.
 
     Attributes:
-        codes: uint8, shape of the initializer.
+        codes: uint8 or uint16, shape of the initializer.
         scale: float64, one value, or one a slice along ``axis``; weight units a step.
         zero_point: the code that stands for 0.
         bits: bits a code needs (codes lie in 0 … 2**bits − 1).
         axis: axis of per-channel scales, None when there is one scale.
     """
 
-    codes: npt.NDArray[np.uint8]
+    codes: npt.NDArray[np.unsignedinteger[Any]]
     scale: npt.NDArray[np.float64]
     zero_point: int
     bits: int

@@ -21,7 +21,12 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_edge.errors import ModelError, UsageError
+from yolo_edge.errors import MissingComponentError, ModelError, UsageError, YoloEdgeError
+from yolo_edge.files import MANIFEST_FILE
+from yolo_edge.tfjs.manifest import MODEL_FILE
+
+ENGINE_ERRORS: dict[str, type[YoloEdgeError]] = {"backend": MissingComponentError, "model": ModelError}
+"""What ``js/engine.mjs`` says is at fault → the error that is raised for it."""
 
 SourceKind = Literal[".pt", ".onnx", "directory"]
 
@@ -187,7 +192,7 @@ def source_kind(source: Path) -> SourceKind:
         ModelError: there is nothing at ``source``, or it is none of the kinds.
     """
     if source.is_dir():
-        if (source / "model.json").is_file():
+        if (source / MODEL_FILE).is_file():
             return "directory"
         raise ModelError(
             f"{source} is not a converted model: it holds no model.json.", fix="Make one with: yolo-edge convert"
@@ -259,7 +264,7 @@ def check_bundle(directory: Path) -> None:
     Raises:
         ModelError: a file is missing or changed.
     """
-    if (directory / "manifest.json").is_file():
+    if (directory / MANIFEST_FILE).is_file():
         from yolo_edge.bundle.manifest import verify_directory
 
         verify_directory(directory)

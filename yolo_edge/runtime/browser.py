@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_edge.errors import MissingComponentError, ModelError, UsageError, YoloEdgeError
-from yolo_edge.runtime.base import BaseRuntime, Stopwatch, check_bundle
+from yolo_edge.errors import MissingComponentError, ModelError, UsageError, first_line
+from yolo_edge.runtime.base import ENGINE_ERRORS, BaseRuntime, Stopwatch, check_bundle
 from yolo_edge.runtime.loopback import LoopbackServer
 from yolo_edge.runtime.packages import tfjs_packages
 
@@ -63,8 +63,6 @@ _SOFTWARE_FLAGS = (
     "--enable-unsafe-swiftshader",
     "--use-webgpu-adapter=swiftshader",
 )
-
-_ERRORS: dict[str, type[YoloEdgeError]] = {"backend": MissingComponentError, "model": ModelError}
 
 
 def has_gpu() -> bool:
@@ -157,7 +155,7 @@ class BrowserRuntime(BaseRuntime):
             playwright = stack.enter_context(sync_playwright())
         except Error as error:
             raise UsageError(
-                f"Playwright does not start: {_first_line(error)}", fix="Call it outside asyncio."
+                f"Playwright does not start: {first_line(error)}", fix="Call it outside asyncio."
             ) from error
         if program is None and not Path(playwright.chromium.executable_path).exists():
             raise MissingComponentError("No Chromium or Chrome was found.", fix=_BROWSER_FIX)
@@ -176,7 +174,7 @@ class BrowserRuntime(BaseRuntime):
             page.wait_for_function("() => globalThis.yoloEdge", timeout=START_SECONDS * 1000)
         except Error as error:
             raise MissingComponentError(
-                f"{program or 'Chromium'} could not be started: {_first_line(error)}", fix=_BROWSER_FIX
+                f"{program or 'Chromium'} could not be started: {first_line(error)}", fix=_BROWSER_FIX
             ) from error
         return page
 
@@ -209,7 +207,7 @@ class BrowserRuntime(BaseRuntime):
             ) from error
         except Error as error:
             raise ModelError(
-                f"The browser ended while it was to {action} {place}: {_first_line(error)}",
+                f"The browser ended while it was to {action} {place}: {first_line(error)}",
                 fix="It may be out of memory: try a smaller image size, or another runtime.",
             ) from error
         if self._server.missing:
@@ -218,7 +216,7 @@ class BrowserRuntime(BaseRuntime):
                 fix="Convert the model again, or copy the whole directory.",
             )
         if "error" in answer:
-            raise _ERRORS[answer["kind"]](
+            raise ENGINE_ERRORS[answer["kind"]](
                 f"TensorFlow.js could not {action} {place}: {answer['error']}.",
                 fix="Try another runtime: browser:wasm runs everywhere."
                 if answer["kind"] == "backend"
@@ -239,12 +237,6 @@ def _close_browser(browser: Any) -> None:
         browser.close()
     except Error:
         return
-
-
-def _first_line(error: Exception) -> str:
-    """The first line of Playwright's message; the rest is its call log."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def open_model(source: Path, **options: Any) -> BrowserRuntime:

@@ -45,6 +45,11 @@ def served_files(packages: Path) -> dict[str, Path]:
     return files
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a page that is closed in the middle of an answer is no fault, and stderr belongs to the user."""
+
+
 class LoopbackServer:
     """Serves from a thread of its own until :meth:`close`.
 
@@ -67,8 +72,7 @@ class LoopbackServer:
         self._model = model.resolve()
         self._files = served_files(packages)
         self._token = secrets.token_urlsafe(16)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _QuietServer(("127.0.0.1", 0), self._handler())
         self.page_url = f"http://127.0.0.1:{self._server.server_port}/{self._token}/page.html"
         self._thread = threading.Thread(target=self._server.serve_forever, name="yolo-edge-loopback", daemon=True)
         self._thread.start()
@@ -112,11 +116,10 @@ class LoopbackServer:
                 self._answer(HTTPStatus.OK, body, _CONTENT_TYPES.get(suffix, "application/octet-stream"))
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 if urlsplit(self.path).path != f"/{owner._token}/output":
                     self.send_error(HTTPStatus.NOT_FOUND)
                     return
-                owner.output = body
+                owner.output = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 self._answer(HTTPStatus.NO_CONTENT, b"", "application/octet-stream")
 
             def _answer(self, status: HTTPStatus, body: bytes, content_type: str) -> None:

@@ -19,8 +19,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_edge.errors import MissingComponentError, ModelError, YoloEdgeError
-from yolo_edge.runtime.base import BaseRuntime, Stopwatch, check_bundle
+from yolo_edge.errors import ModelError
+from yolo_edge.runtime.base import ENGINE_ERRORS, BaseRuntime, Stopwatch, check_bundle
 from yolo_edge.runtime.packages import SCRIPTS, find_node, tfjs_packages
 
 START_SECONDS = 180.0
@@ -32,8 +32,6 @@ RUN_SECONDS = 300.0
 _CLOSE_SECONDS = 5.0
 _STDERR_TAIL = 800
 _LENGTH = struct.Struct("<I")
-
-_ERRORS: dict[str, type[YoloEdgeError]] = {"backend": MissingComponentError, "model": ModelError}
 
 
 class NodeRuntime(BaseRuntime):
@@ -141,7 +139,7 @@ class NodeRuntime(BaseRuntime):
             ) from failure[0]
         header, payload = answer[0]
         if "error" in header:
-            raise _ERRORS[header["kind"]](
+            raise ENGINE_ERRORS[header["kind"]](
                 f"TensorFlow.js in Node could not {action} {self.source}: {header['error']}.",
                 fix="Convert the model again if its files were changed, or try another runtime.",
             )

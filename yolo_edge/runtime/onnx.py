@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_edge.errors import ModelError
+from yolo_edge.errors import ModelError, first_line
 from yolo_edge.runtime.base import BaseRuntime, Stopwatch
 
 _FATAL_ONLY = 4  # ONNX Runtime's log severity: its warnings about the machine are of no use to our readers
@@ -39,7 +39,7 @@ class OnnxRuntime(BaseRuntime):
         try:
             session = onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions share no base class
-            raise ModelError(f"ONNX Runtime cannot load {source}: {_first_line(error)}", fix=_FIX) from error
+            raise ModelError(f"ONNX Runtime cannot load {source}: {first_line(error)}", fix=_FIX) from error
         inputs, outputs = session.get_inputs(), session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
             raise ModelError(
@@ -61,18 +61,13 @@ class OnnxRuntime(BaseRuntime):
         try:
             (output,) = self._session.run(None, {self._input_name: channels_first})
         except Exception as error:
-            raise ModelError(f"ONNX Runtime cannot run {self.source}: {_first_line(error)}", fix=_FIX) from error
+            raise ModelError(f"ONNX Runtime cannot run {self.source}: {first_line(error)}", fix=_FIX) from error
         seconds = watch.seconds
         return np.asarray(output, dtype=np.float32), seconds
 
     def close(self) -> None:
         """Let the session go."""
         self._session = None
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def open_model(source: Path, **options: Any) -> OnnxRuntime:

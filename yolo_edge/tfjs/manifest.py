@@ -33,17 +33,17 @@ def const_node(weight: Weight) -> Node:
     return Node(weight.name, "Const", (), {"dtype": type_attribute(weight.dtype), "value": {"tensor": tensor}})
 
 
-def write_model(model: GraphModel, directory: Path) -> tuple[str, ...]:
-    """Write ``model.json`` and the shards into an existing directory.
+def serialize_model(model: GraphModel) -> dict[str, bytes]:
+    """Return the files of a graph model by name, ``model.json`` first.
 
-    Returns:
-        The names of the files written, ``model.json`` first.
+    The shards are of equal size, the last one smaller: TF.js reads zeros where the last shard is the largest.
     """
     blob = b"".join(np.ascontiguousarray(weight.values).tobytes() for weight in model.weights)
     count = max(1, -(-len(blob) // SHARD_BYTES))
-    shards = tuple(f"group1-shard{index + 1}of{count}.bin" for index in range(count))
-    for index, shard in enumerate(shards):
-        (directory / shard).write_bytes(blob[index * SHARD_BYTES : (index + 1) * SHARD_BYTES])
+    shards = {
+        f"group1-shard{index + 1}of{count}.bin": blob[index * SHARD_BYTES : (index + 1) * SHARD_BYTES]
+        for index in range(count)
+    }
     document = {
         "format": "graph-model",
         "generatedBy": model.producer,
@@ -59,8 +59,19 @@ def write_model(model: GraphModel, directory: Path) -> tuple[str, ...]:
         },
         "weightsManifest": [{"paths": list(shards), "weights": [_weight_json(weight) for weight in model.weights]}],
     }
-    (directory / MODEL_FILE).write_text(json.dumps(document, separators=(",", ":")), encoding="utf-8")
-    return (MODEL_FILE, *shards)
+    return {MODEL_FILE: json.dumps(document, separators=(",", ":")).encode(), **shards}
+
+
+def write_model(model: GraphModel, directory: Path) -> tuple[str, ...]:
+    """Write ``model.json`` and the shards into an existing directory.
+
+    Returns:
+        The names of the files written, ``model.json`` first.
+    """
+    files = serialize_model(model)
+    for name, content in files.items():
+        (directory / name).write_bytes(content)
+    return tuple(files)
 
 
 def read_model(directory: Path) -> GraphModel:

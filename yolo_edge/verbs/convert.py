@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from yolo_edge.bundle.contract import make_contract
 from yolo_edge.bundle.manifest import (
-    MANIFEST_FILE,
     Manifest,
     SourceRecord,
     model_record,
     record_files,
     tool_record,
+    wire_bytes_of,
     write_manifest,
 )
 from yolo_edge.checkpoint.export import ExportedModel, export_checkpoint, load_onnx, parse_image_size
 from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import say
 from yolo_edge.errors import ModelError, UsageError
-from yolo_edge.files import staged_directory
-from yolo_edge.lowering.engine import find_engine
+from yolo_edge.files import MANIFEST_FILE, staged_directory
+from yolo_edge.lowering.engine import Engine, find_engine
+from yolo_edge.quantization.budget import bytes_for_bits, parse_bytes
 from yolo_edge.quantization.codes import Codes, Encodings
-from yolo_edge.quantization.scheme import find_scheme
-from yolo_edge.tfjs.manifest import write_model
+from yolo_edge.quantization.photos import DEFAULT_SAMPLES
+from yolo_edge.quantization.plan import PLAN_FILE, read_plan, write_plan
+from yolo_edge.quantization.scheme import QuantizationRequest, Quantized, check_request, find_scheme
+from yolo_edge.tfjs.manifest import serialize_model, write_model
 
 ONNX_FILE = "model.onnx"
 
@@ -64,6 +67,12 @@ def convert(
     name: str | None = None,
     trust: bool = False,
     force: bool = False,
+    calibration: str | Path | None = None,
+    samples: int = DEFAULT_SAMPLES,
+    seed: int = 0,
+    max_bytes: str | int | None = None,
+    bits: float | None = None,
+    plan: str | Path | None = None,
 ) -> Conversion:
     """Convert YOLO pose weights to a TensorFlow.js graph model.
 
@@ -72,13 +81,20 @@ def convert(
         output: the directory to make: ``model.json``, shards of at most 4 MiB, ``manifest.json``.
         imgsz: input size in pixels: one side (``640``), or height x width (``"480x640"``); multiples of 32. 640 for a
             checkpoint; an ONNX file has its own, which this must then equal.
-        quantize: ``float32``, ``float16`` or ``int8``.
+        quantize: ``float32``, ``float16``, ``int8`` or ``rd``.
         engine: ``direct`` or ``tensorflow``.
         onnx: ``"keep"`` leaves the ONNX model in the directory as ``model.onnx``.
         end2end: export the end-to-end output of a YOLO26 checkpoint.
         name: name of the model in the manifest; the source's stem by default.
         trust: load a checkpoint of one's own without the pickle check.
         force: replace an existing output directory that yolo-edge made.
+        calibration: photos for ``int8`` and ``rd``: a folder, a COCO json, an Ultralytics data yaml, or ``"builtin"``
+            for those that the installed packages ship. Without it ``int8`` rounds to nearest, ``rd`` takes builtin.
+        samples: the most photos to calibrate on.
+        seed: of the choice of photos and of the calibration.
+        max_bytes: ``rd``: budget on the wire for the whole model, ``"1.4MB"`` or bytes.
+        bits: ``rd``: the same as bits on the wire a parameter.
+        plan: a ``quantization.yaml`` to repeat, or the directory that holds it.
 
     Raises:
         InputError: the source or the output cannot be used.
@@ -90,19 +106,25 @@ def convert(
     if onnx not in (None, "keep"):
         raise UsageError(f"--onnx takes 'keep', not {onnx!r}.", fix="Give --onnx keep, or leave it out.")
     lowering.require()
+    request = QuantizationRequest(
+        calibration=calibration,
+        samples=samples,
+        seed=seed,
+        max_bytes=None if max_bytes is None else parse_bytes(str(max_bytes)),
+        plan=None if plan is None else read_plan(Path(plan)),
+    )
+    check_request(scheme, request, bits)
     size = None if imgsz is None else parse_image_size(str(imgsz))
     with staged_directory(Path(output), force=force) as directory:
         path = resolve_source(str(source))
         exported = _exported(path, size, end2end=end2end, trust=trust)
-        encodings = scheme.encode(exported.model)
+        quantized = scheme.encode(exported.model, _completed(request, exported, lowering, bits))
         say(f"Lowering to a TF.js graph model ({engine} engine, {quantize} weights)")
-        graph = lowering.lower(exported.model, encodings)
+        graph = lowering.lower(exported.model, quantized.encodings)
         files = write_model(graph, directory)
-        others = (ONNX_FILE,) if onnx == "keep" else ()
-        if others:
-            (directory / ONNX_FILE).write_bytes(exported.serialized())
+        others = _write_others(directory, exported, quantized, onnx)
         say("Measuring wire bytes (Brotli)")
-        records = record_files(directory, files, others, quantized=_holds_codes(encodings))
+        records = record_files(directory, files, others, quantized=_holds_codes(quantized.encodings))
         manifest = Manifest(
             name=name or path.stem,
             scheme=quantize,
@@ -117,6 +139,30 @@ def convert(
         write_manifest(manifest, directory)
     say(f"Wrote {output} ({MANIFEST_FILE}, {', '.join(files)})")
     return Conversion(Path(output), manifest, dict(graph.operations().most_common()))
+
+
+def _completed(
+    request: QuantizationRequest, exported: ExportedModel, lowering: Engine, bits: float | None
+) -> QuantizationRequest:
+    """Add what is known once the model is: its head, its size, and how to measure a quantized form of it."""
+
+    def measure(encodings: Encodings) -> int:
+        return wire_bytes_of(serialize_model(lowering.lower(exported.model, encodings)))
+
+    budget = request.max_bytes if bits is None else bytes_for_bits(bits, _parameters(exported))
+    return replace(request, head=exported.head, max_bytes=budget, measure=measure)
+
+
+def _write_others(directory: Path, exported: ExportedModel, quantized: Quantized, onnx: str | None) -> tuple[str, ...]:
+    """Write the files that people read and browsers do not."""
+    others: list[str] = []
+    if onnx == "keep":
+        (directory / ONNX_FILE).write_bytes(exported.serialized())
+        others.append(ONNX_FILE)
+    if quantized.plan is not None:
+        write_plan(quantized.plan, directory)
+        others.append(PLAN_FILE)
+    return tuple(others)
 
 
 def _exported(path: Path, size: tuple[int, int] | None, *, end2end: bool, trust: bool) -> ExportedModel:

@@ -129,10 +129,11 @@ def _inspect_onnx(path: Path) -> Inspection:
 
 
 def _inspect_directory(path: Path) -> Inspection:
-    from yolo_edge.bundle.manifest import MANIFEST_FILE, read_manifest
-    from yolo_edge.tfjs.manifest import read_model
+    from yolo_edge.bundle.manifest import read_manifest
+    from yolo_edge.files import MANIFEST_FILE
+    from yolo_edge.tfjs.manifest import MODEL_FILE, read_model
 
-    if not (path / "model.json").is_file():
+    if not (path / MODEL_FILE).is_file():
         raise InputError(
             f"{path} is no converted model: it has no model.json.", fix="Give a directory that `convert` made."
         )
@@ -154,7 +155,7 @@ def _inspect_directory(path: Path) -> Inspection:
     return Inspection(
         path=path,
         kind="tfjs",
-        bytes=sum(file.stat().st_size for file in path.iterdir() if file.name == "model.json" or file.suffix == ".bin"),
+        bytes=sum(file.stat().st_size for file in path.iterdir() if file.name == MODEL_FILE or file.suffix == ".bin"),
         operations=_counted(model.operations().elements()),
         parameters=sum(layer.parameters for layer in layers),
         layers=layers,

@@ -21,6 +21,7 @@ from yolo_edge.pose.head import PoseHead, read_head
 from yolo_edge.pose.image import read_image
 from yolo_edge.pose.letterbox import letterbox
 from yolo_edge.runtime.base import Runtime, RuntimeKind, find_runtime, open_runtime, source_kind
+from yolo_edge.tfjs.manifest import MODEL_FILE
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 """Formats that pictures are written in."""
@@ -179,7 +180,7 @@ _HEAD_READERS = {".pt": _head_of_checkpoint, ".onnx": _head_of_onnx, "directory"
 
 def _model_source(model: str | Path) -> Path:
     path = Path(model)
-    if path.name == "model.json" and path.is_file():
+    if path.name == MODEL_FILE and path.is_file():
         return path.parent
     return path if path.is_dir() else resolve_source(str(model))
 

@@ -18,7 +18,7 @@ def lower_concat(context: LoweringContext, operation: Operation) -> None:
     """``Concat`` in the layout of its largest computed part."""
     rank = len(context.shape(operation.outputs[0]))
     computed = [name for name in operation.inputs if not context.is_constant(name)]
-    largest = context.value(max(computed, key=lambda name: prod(context.shape(name))))
+    largest = context.value(max(computed or operation.inputs, key=lambda name: prod(context.shape(name))))
     parts = [context.laid_out(name, largest.permutation) for name in operation.inputs]
     axis = context.constant(np.array(largest.permutation.index(operation.attributes["axis"] % rank)))
     result = context.emit("ConcatV2", [*parts, axis], largest.dtype, N=integer_attribute(len(parts)), Tidx=_INTEGER)
@@ -55,7 +55,7 @@ def lower_slice(context: LoweringContext, operation: Operation) -> None:
     for axis, start, end in zip(axes, starts, ends, strict=True):
         size = shape[axis]
         first, last = (min(max(bound + size if bound < 0 else bound, 0), size) for bound in (start, end))
-        begin[axis % len(shape)], extent[axis % len(shape)] = first, last - first
+        begin[axis % len(shape)], extent[axis % len(shape)] = first, max(last - first, 0)
     _slice(context, name, operation.outputs[0], begin, extent)
 
 

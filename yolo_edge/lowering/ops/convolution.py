@@ -68,7 +68,10 @@ def lower_conv(context: LoweringContext, operation: Operation) -> None:
     window = _window(operation, kernel)
     groups = operation.attributes.get("group", 1)
     channels = context.shape(source)[1]
-    bias = context.constants[operation.inputs[2]] if len(operation.inputs) > 2 else None
+    bias_name = operation.inputs[2] if len(operation.inputs) > 2 else ""
+    if bias_name and not context.is_constant(bias_name):
+        raise operation.refuse("a bias that is computed at run time")
+    bias = context.constants[bias_name] if bias_name else None
     layout = _layout(context, source, window, groups)
     reference = context.laid_out(source, layout)
     if groups == 1:

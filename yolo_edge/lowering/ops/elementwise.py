@@ -76,20 +76,22 @@ def lower_binary(context: LoweringContext, operation: Operation) -> None:
 
 @lowers("Mod", attributes=("fmod",))
 def lower_mod(context: LoweringContext, operation: Operation) -> None:
-    """Integer remainder by a constant, computed in float32, which every backend has: ``a − floor(a / b)·b``.
+    """Integer remainder by a positive constant, in float32, which every backend has: ``a − floor((a + 0.5) / b)·b``.
 
-    Exact for indices below 2**24.
+    The half keeps the quotient off whole numbers, since a GPU may be 2.5 units in the last place off (GLSL ES 3.0,
+    section 4.5.1): the remainder is exact for whole numbers below 2**20.
     """
     name, divisor_name = operation.inputs
     value = context.value(name)
     if operation.attributes.get("fmod", 0) or not context.is_constant(divisor_name):
         raise operation.refuse("a floating point or run time divisor")
     divisor = context.constants[divisor_name]
-    if divisor.size != 1:
-        raise operation.refuse("a divisor of several values")
+    if divisor.size != 1 or divisor.reshape(()) <= 0:
+        raise operation.refuse("a divisor of several values, or one that is not positive")
     number = _cast(context, value.reference, value.dtype, "float32")
     by = context.constant(np.array(float(divisor.reshape(())), np.float32))
-    whole = context.emit("Floor", [context.emit("RealDiv", [number, by])])
+    between = context.emit("AddV2", [number, context.constant(np.array(0.5))])
+    whole = context.emit("Floor", [context.emit("RealDiv", [between, by])])
     rest = context.emit("Sub", [number, context.emit("Mul", [whole, by])])
     context.bind(operation.outputs[0], rest, value.permutation)
 
@@ -102,7 +104,7 @@ def lower_cast(context: LoweringContext, operation: Operation) -> None:
         raise operation.refuse(f"a cast to ONNX type {target}")
     dtype = "float32" if target == _ONNX_FLOAT else "int32"
     result = _cast(context, value.reference, value.dtype, dtype)
-    context.bind(operation.outputs[0], result, value.permutation, dtype=dtype, rows=value.rows)
+    context.bind(operation.outputs[0], result, value.permutation, dtype=dtype, is_repeated=value.is_repeated)
 
 
 def _cast(context: LoweringContext, reference: str, source: str, target: str) -> str:

@@ -9,6 +9,7 @@ from yolo_edge.lowering.layout import Permutation, identity
 from yolo_edge.lowering.rules import lowers
 from yolo_edge.tfjs.graph import flag_attribute, type_attribute
 
+_OPSET_OF_AXIS_SOFTMAX = 13  # before, ONNX's Softmax was over all axes from ``axis`` on, taken as one
 _REDUCTIONS = {"ReduceMax": "Max", "ReduceMean": "Mean", "ReduceMin": "Min", "ReduceSum": "Sum"}
 
 
@@ -35,7 +36,10 @@ def lower_softmax(context: LoweringContext, operation: Operation) -> None:
     """``Softmax``, which TF.js has for the last physical dimension alone."""
     name = operation.inputs[0]
     permutation = context.value(name).permutation
-    axis = operation.attributes.get("axis", -1) % len(permutation)
+    takes_one_axis = context.opset >= _OPSET_OF_AXIS_SOFTMAX
+    axis = operation.attributes.get("axis", -1 if takes_one_axis else 1) % len(permutation)
+    if not takes_one_axis and axis != len(permutation) - 1:
+        raise operation.refuse(f"a softmax over all axes from {axis} on (opset {context.opset})")
     if permutation[-1] != axis:
         permutation = (*(dimension for dimension in permutation if dimension != axis), axis)
     context.bind(operation.outputs[0], context.emit("Softmax", [context.laid_out(name, permutation)]), permutation)

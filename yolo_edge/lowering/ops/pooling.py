@@ -19,6 +19,8 @@ def lower_max_pool(context: LoweringContext, operation: Operation) -> None:
     kernel = list(attributes["kernel_shape"])
     strides, pads = list(attributes.get("strides", [1, 1])), list(attributes.get("pads", [0] * 4))
     dilations = attributes.get("dilations", [1, 1])
+    if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+        raise operation.refuse(f"auto_pad={attributes['auto_pad']!r}")
     if attributes.get("ceil_mode") or any(d != 1 for d in dilations) or len(kernel) != 2 or len(operation.outputs) > 1:
         raise operation.refuse("a pooling with ceil_mode, dilations, indices, or of other than two dimensions")
     is_same = strides == [1, 1] and all(k % 2 for k in kernel) and pads == [k // 2 for k in kernel] * 2

@@ -38,7 +38,7 @@ def lower_gather_elements(context: LoweringContext, operation: Operation) -> Non
     shape, index_shape = context.shape(name), context.shape(index)
     axis = operation.attributes.get("axis", 0) % len(shape)
     value = context.value(index)
-    is_row = len(shape) == 2 or index_shape[-1] == 1 == shape[-1] or value.rows is not None
+    is_row = len(shape) == 2 or (index_shape[-1] == shape[-1] and (value.is_repeated or shape[-1] == 1))
     if axis != 1 or shape[0] != 1 or len(shape) > 3 or not is_row:
         raise operation.refuse(f"a gather of {list(index_shape)} from {list(shape)} along axis {axis}")
     indices = context.reshape(value.reference, (index_shape[1],), "int32")

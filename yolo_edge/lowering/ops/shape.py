@@ -40,7 +40,7 @@ def lower_expand(context: LoweringContext, operation: Operation) -> None:
     source, target, value = context.shape(name), context.shape(output), context.value(name)
     if value.dtype != "int32" or source[:-1] != target[:-1] or source[-1] != 1:
         raise operation.refuse(f"a broadcast from {list(source)} to {list(target)}")
-    context.bind(output, value.reference, value.permutation, dtype="int32", rows=name)
+    context.bind(output, value.reference, value.permutation, dtype="int32", is_repeated=True)
 
 
 def _regroup(context: LoweringContext, operation: Operation) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from yolo_edge.errors import ModelError
-from yolo_edge.quantization.codes import Encodings, HalfFloat
+from yolo_edge.quantization.codes import HalfFloat
 from yolo_edge.quantization.kernels import convolution_kernels
-from yolo_edge.quantization.scheme import Scheme
+from yolo_edge.quantization.scheme import QuantizationRequest, Quantized, Scheme
 
 if TYPE_CHECKING:
     import onnx
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LARGEST = float(np.finfo(np.float16).max)
 
 
-def encode(model: onnx.ModelProto) -> Encodings:
+def encode(model: onnx.ModelProto, request: QuantizationRequest) -> Quantized:
     """Cast every convolution kernel to half precision.
 
     Raises:
@@ -31,7 +31,7 @@ def encode(model: onnx.ModelProto) -> Encodings:
                 fix="Use --quantize float32.",
             )
         encodings[name] = HalfFloat(kernel.astype(np.float16))
-    return encodings
+    return Quantized(encodings)
 
 
 SCHEME = Scheme("float16", encode)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from yolo_edge.quantization.scheme import Scheme
+from yolo_edge.quantization.scheme import Quantized, Scheme
 
-SCHEME = Scheme("float32", encode=lambda model: {})
+SCHEME = Scheme("float32", encode=lambda model, request: Quantized({}))

@@ -1,0 +1,102 @@
+"""Photos to calibrate on: every way to name them, and every way they can be unusable."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.nets import shipped_photo
+from yolo_edge.errors import InputError
+from yolo_edge.quantization.photos import find_photos
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten photos of different sizes."""
+    directory = tmp_path / "images"
+    directory.mkdir()
+    random = np.random.default_rng(0)
+    for index in range(10):
+        pixels = random.integers(0, 255, (40 + index, 60, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(directory / f"{index}.png")
+    return directory
+
+
+def names(photos) -> list[str]:
+    return [photo.path.name for photo in photos.photos]
+
+
+def test_folder_coco_and_data_yaml_name_the_same_photos(folder):
+    files = sorted(file.name for file in folder.iterdir())
+    coco = folder.parent / "set.json"
+    coco.write_text(json.dumps({"images": [{"id": i, "file_name": name} for i, name in enumerate(files)]}))
+    data = folder.parent / "data.yaml"
+    data.write_text("path: .\ntrain: images\nkpt_shape: [17, 3]\n")
+    sets = [find_photos(source) for source in (folder, coco, data)]
+    assert all(names(photos) == files for photos in sets)
+    assert len({photos.digest for photos in sets}) == 1, "the same photos are the same calibration"
+
+
+def test_samples_and_seed_choose(folder):
+    first, again, other = (find_photos(folder, samples=8, seed=seed) for seed in (0, 0, 5))
+    assert len(first.photos) == 8 and names(first) == names(again)
+    assert names(first) != names(other) and first.digest != other.digest
+
+
+def test_content_decides_the_digest_not_the_name(folder):
+    before = find_photos(folder).digest
+    Image.fromarray(np.zeros((50, 50, 3), np.uint8)).save(folder / "3.png")
+    assert find_photos(folder).digest != before
+
+
+def test_unusable_photos_are_named_and_skipped(folder):
+    (folder / "text.jpg").write_text("hello")
+    (folder / "empty.jpg").touch()
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(folder / "tiny.png")
+    corrupt = shipped_photo("bus.jpg").read_bytes()[:2000]
+    (folder / "cut.jpg").write_bytes(corrupt)
+    photos = find_photos(folder)
+    assert set(photos.skipped) == {"text.jpg", "empty.jpg", "tiny.png", "cut.jpg"}
+    assert len(photos.photos) == 10
+
+
+def test_fewer_than_eight_usable_photos_are_refused(folder):
+    for index in range(3):
+        (folder / f"{index}.png").unlink()
+    with pytest.raises(InputError, match=r"7 usable photos, calibration needs 8"):
+        find_photos(folder)
+
+
+@pytest.mark.parametrize("make", [lambda p: p.mkdir(), lambda p: None], ids=["empty folder", "missing"])
+def test_no_photos_is_an_input_error(tmp_path, make):
+    make(tmp_path / "photos")
+    with pytest.raises(InputError, match="photos"):
+        find_photos(tmp_path / "photos")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("set.json", "{"), ("set.json", "[]"), ("data.yaml", "a: ["), ("data.yaml", "x")]
+)
+def test_damaged_descriptions_are_input_errors(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=name):
+        find_photos(tmp_path / name)
+
+
+def test_shipped_photos_are_augmented_the_same_way_each_time():
+    first, second = find_photos(None, samples=8), find_photos(None, samples=8)
+    images = [photo.read() for photo in first.photos]
+    assert all(np.array_equal(image, photo.read()) for image, photo in zip(images, second.photos, strict=True))
+    assert len({image.tobytes() for image in images}) == 8
+    assert first.digest == second.digest != find_photos(None, samples=8, seed=1).digest
+
+
+def test_inputs_are_letterboxed_channels_first(folder):
+    shutil.copy(shipped_photo("bus.jpg"), folder)
+    for image in find_photos(folder).inputs((96, 160)):
+        assert image.shape == (1, 3, 96, 160) and image.dtype == np.float32 and 0 <= image.min() <= image.max() <= 1

@@ -1,0 +1,106 @@
+"""``quantization.yaml``: the decisions behind an artifact, saved beside it.
+
+Law: ``read_plan`` gives back the plan that ``write_plan`` was given, and quantizing the same model by it, with the same
+calibration photos and library versions, gives the same bytes without searching again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from yolo_edge.errors import InputError, ModelError
+
+PLAN_FILE = "quantization.yaml"
+
+
+class CalibrationRecord(BaseModel):
+    """Which photos a plan was made with.
+
+    Attributes:
+        photos: name of the set.
+        count: how many were used.
+        samples: the most that were asked for.
+        seed: of the choice of photos and of the method.
+        digest: sha256 over model, photos and method.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    photos: str
+    count: int
+    samples: int
+    seed: int
+    digest: str
+
+
+class Plan(BaseModel):
+    """How each layer was quantized.
+
+    Attributes:
+        scheme: name of the scheme.
+        model: sha256 of the ONNX graph that it is for.
+        calibration: the photos.
+        steps: kernel initializer → weight units a code.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scheme: str
+    model: str
+    calibration: CalibrationRecord
+    steps: dict[str, float]
+
+
+def write_plan(plan: Plan, directory: Path) -> None:
+    """Write ``quantization.yaml`` into a directory."""
+    import yaml
+
+    text = yaml.safe_dump(plan.model_dump(mode="json"), sort_keys=False)
+    (directory / PLAN_FILE).write_text(text, encoding="utf-8")
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan.
+
+    Args:
+        path: the file, or the converted directory that holds it.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    import yaml
+
+    file = path / PLAN_FILE if path.is_dir() else path
+    try:
+        return Plan.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"The plan {file} cannot be read: {error.strerror}.", fix="Check the path.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{file} is not a quantization plan: {reason}.", fix="Give a quantization.yaml.") from error
+
+
+def check_plan(given: Plan, made: Plan) -> None:
+    """Refuse a plan that was made for something else.
+
+    Args:
+        given: the plan the user wants repeated.
+        made: what this run would write down.
+
+    Raises:
+        ModelError: another scheme, model, image size, set of photos, or version of the method.
+    """
+    if given.scheme != made.scheme:
+        raise ModelError(f"The plan is for --quantize {given.scheme}, not {made.scheme}.", fix=f"Use {given.scheme}.")
+    if given.model != made.model:
+        raise ModelError(
+            f"The plan is for another model (graph sha256 {given.model[:16]}…, this one has {made.model[:16]}…).",
+            fix="Use it with the same weights, image size and library versions, or leave --plan out.",
+        )
+    if given.calibration.digest != made.calibration.digest:
+        raise ModelError(
+            f"The plan was made with other photos ({given.calibration.photos}, {given.calibration.count} of them).",
+            fix="Give the same --calibration, or leave --plan out.",
+        )
