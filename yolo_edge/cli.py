@@ -72,7 +72,7 @@ def options(
 @app.command()
 def convert(
     source: Annotated[str, typer.Argument(help="A catalogue name (yolo11n-pose), a .pt or an .onnx file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Directory to make.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Directory to make.")],
     imgsz: Annotated[
         str | None, typer.Option(help="Input size: 640, or height x width as 480x640. 640 unless the source is .onnx.")
     ] = None,
@@ -126,7 +126,7 @@ def predict(
         Path | None, typer.Option("--output", "-o", help="Picture to draw (one photo), or directory (several).")
     ] = None,
     runtime: Annotated[
-        str, typer.Option(help="auto, torch, onnx, node, browser:wasm, browser:webgl or browser:webgpu.")
+        str, typer.Option(help="auto, torch, onnx, node, browser:wasm, browser:webgl, browser:webgpu, browser:cpu.")
     ] = "auto",
     confidence: Annotated[float, typer.Option(help="Lowest score of a person, 0-1.")] = 0.25,
     iou: Annotated[float, typer.Option(help="Overlap above which the weaker of two boxes is dropped, 0-1.")] = 0.7,

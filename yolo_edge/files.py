@@ -173,6 +173,17 @@ def _parents_made(target: Path) -> Iterator[None]:
         raise
 
 
+def make_directory(directory: Path) -> Path:
+    """Create a directory and its parents, and return it.
+
+    Raises:
+        OutputError: it cannot be created.
+    """
+    with _explained(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
 @contextmanager
 def _explained(target: Path, within: Path | None = None) -> Iterator[None]:
     """Turn the operating system's refusals to write ``target`` into an :class:`OutputError`.

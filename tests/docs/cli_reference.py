@@ -15,7 +15,7 @@ BEGIN, END = "<!-- commands: begin -->", "<!-- commands: end -->"
 def reference() -> str:
     """Every command with its arguments, options, defaults and help texts."""
     program = typer.main.get_command(app)
-    parts = ["## Options of every command", "", *_table(program.params), ""]
+    parts = ["## Options before the command", "", *_table(program.params), ""]
     for name, command in program.commands.items():
         arguments = [param for param in command.params if param.param_type_name == "argument"]
         words = [f"{param.name.upper()}{'…' if param.nargs == -1 else ''}" for param in arguments]

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yolo_edge.checkpoint.inspect import TASK_OF_HEAD, CheckpointDescription, describe_checked
-from yolo_edge.checkpoint.safety import QUIET_SETTINGS, examine_checkpoint, load_checked
+from yolo_edge.checkpoint.safety import QUIET_SETTINGS, CheckedCheckpoint, examine_checkpoint, load_checked
 from yolo_edge.console import say
 from yolo_edge.errors import CheckpointError, ModelError, UsageError, first_line
 from yolo_edge.files import sha256_of
@@ -35,6 +35,9 @@ OPSET = 18
 
 GRID = 32
 """Input height and width must be multiples of this: the coarsest stride of three-level heads."""
+
+LARGEST_SIDE = 4096
+"""Far above what a browser runs; a larger number is a slip of the keyboard that would fill the memory."""
 
 _GIVE_POSE = "Give pose weights, for instance yolo11n-pose.pt."
 _NO_END2END = "Leave --end2end out; only YOLO26 has one."
@@ -89,11 +92,13 @@ def parse_image_size(text: str) -> tuple[int, int]:
         )
     height, width = int(parts[0]), int(parts[-1])
     for side in (height, width):
-        if side % GRID or not side:
-            lower, upper = max(side // GRID, 1) * GRID, (side // GRID + 1) * GRID
+        if side % GRID or not GRID <= side <= LARGEST_SIDE:
+            lower = min(max(side // GRID, 1) * GRID, LARGEST_SIDE)
+            upper = min(lower + GRID, LARGEST_SIDE)
             raise ModelError(
-                f"The image size {text} has a side of {side} px, which is not a multiple of {GRID}.",
-                fix=f"Use {lower} or {upper}.",
+                f"The image size {text} has a side of {side} px, which is not a multiple of {GRID} from {GRID} to "
+                f"{LARGEST_SIDE}.",
+                fix=f"Use {lower}." if lower == upper or side < GRID else f"Use {lower} or {upper}.",
             )
     return height, width
 
@@ -114,8 +119,9 @@ def export_checkpoint(
         UsageError: ``end2end`` is asked of a model that has no such head.
     """
     say(f"Exporting {path.name} to ONNX at {image_size[0]}x{image_size[1]} px")
-    module = load_model(path, image_size, end2end=end2end, trust=trust)
-    source = Source(path.name, sha256_of(path), path.stat().st_size)
+    checked = examine_checkpoint(path, trust=trust)
+    module = _load_checked(checked, image_size, end2end=end2end, trust=trust)
+    source = Source(path.name, checked.report.sha256, checked.report.size)
     with _quiet():
         model = _to_onnx(module, image_size)
     metadata = {**_metadata(module, image_size, end2end), "source_sha256": source.sha256}
@@ -138,7 +144,11 @@ def load_model(
         CheckpointError: the file is damaged, unsafe, or holds no pose model.
         UsageError: ``end2end`` is asked of a model that has no such head.
     """
-    checked = examine_checkpoint(path, trust=trust)
+    return _load_checked(examine_checkpoint(path, trust=trust), image_size, end2end=end2end, trust=trust)
+
+
+def _load_checked(checked: CheckedCheckpoint, image_size: tuple[int, int], *, end2end: bool, trust: bool) -> Any:
+    path = checked.file.path
     if not trust:
         _check_description(describe_checked(checked), path, end2end)
     with _quiet():
@@ -343,6 +353,7 @@ def _metadata(module: Any, image_size: tuple[int, int], end2end: bool) -> dict[s
         "license": module.license,
         "docs": "https://docs.ultralytics.com",
         "stride": int(max(module.stride)),
+        "strides": [int(stride) for stride in module.stride],
         "task": "pose",
         "head": type(head).__name__,
         "batch": 1,

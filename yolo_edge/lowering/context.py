@@ -38,6 +38,8 @@ class Value:
 def stored_form(encoding: Encoding) -> tuple[Array, Stored]:
     """Return what a shard holds for a quantized initializer, and how TF.js decodes it."""
     if isinstance(encoding, Codes):
+        if encoding.axis is not None:
+            raise ModelError("The stock weights manifest has one scale a tensor.", fix="Quantize per tensor.")
         scale = float(encoding.scale[0])
         dtype: StoredType = "uint16" if encoding.bits > 8 else "uint8"
         return encoding.codes, Stored(dtype, scale, -encoding.zero_point * scale)

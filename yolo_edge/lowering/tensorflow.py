@@ -25,6 +25,7 @@ import numpy.typing as npt
 from yolo_edge.cache import cache_root
 from yolo_edge.console import progress
 from yolo_edge.errors import MissingComponentError, ModelError
+from yolo_edge.files import make_directory
 from yolo_edge.lowering.context import stored_form
 from yolo_edge.lowering.direct import INPUT_NAME
 from yolo_edge.lowering.engine import Engine
@@ -98,7 +99,7 @@ def _run_chain(workspace: Path) -> None:
             code = -1
     if code:
         kept = cache_root() / "logs" / "tensorflow.log"
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(kept.parent)
         kept.write_bytes(log.read_bytes())
         lines = kept.read_text(errors="replace").strip().splitlines()
         reason = lines[-1].strip()[:300] if code > 0 and lines else f"it took longer than {_SECONDS} s, or was ended"

@@ -241,7 +241,10 @@ def anchor_count(image_size: tuple[int, int], strides: tuple[int, ...]) -> int:
 def _strides(
     metadata: dict[str, str], image_size: tuple[int, int], output_shape: tuple[int, int, int], source: str
 ) -> tuple[int, ...]:
-    """Detection levels double from one to the next and end at the metadata's largest stride."""
+    """What the metadata lists (our export), else levels that double and end at the metadata's largest stride."""
+    match _metadata_literal(metadata, "strides"):
+        case [*listed] if listed and all(isinstance(stride, int) and stride > 0 for stride in listed):
+            return tuple(listed)
     stated = metadata.get("stride", "32")
     if stated not in _LARGEST_STRIDES:
         raise ModelError(

@@ -2,9 +2,9 @@
 
 With entropy-coded uniform quantization a step ``Δ`` costs a layer of ``n`` weights about ``n·log₂(1/Δ)`` bits and
 ``n·s·Δ²/12`` of harm, ``s`` the mean harm a squared unit of weight error causes (Gish and Pierce, IEEE Trans. Inf.
-Theory 14, 1968: within 0.25 bit of the best any code does). The least harm for a number of bits has the same harm per
-bit everywhere, so ``Δ ∝ 1/√s``. The exponent below is a little less than ½, since ``s`` is estimated from few photos and an
-overconfident extreme costs more than a timid one.
+Theory 14, 1968: within 0.25 bit of the best any code does). The least harm for a number of bits has the same harm
+per bit everywhere, so ``Δ ∝ 1/√s``. The exponent below is a little less than ½, since ``s`` is estimated from few
+photos and an overconfident extreme costs more than a timid one.
 """
 
 from __future__ import annotations

@@ -208,7 +208,6 @@ def _normalised(moments: Any) -> Any:
 
 
 def _write(path: Path, layers: Mapping[str, LayerStatistics]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, npt.NDArray[Any]] = {"names": np.array(list(layers))}
     for index, statistics in enumerate(layers.values()):
         columns = statistics.moments.shape[-1]

@@ -1,10 +1,11 @@
 """How much a change of the output hurts a pose: the scale on which weight errors are compared.
 
 The harm of a small displacement ``d`` of keypoint ``k`` is the second order term of what it takes from the object
-keypoint similarity, ``1 − exp(−d² / (2·A·(2σ_k)²)) ≈ d² / (2·A·(2σ_k)²)``, with ``A`` the person's area, 0.53 of the
-box as ultralytics takes it (``ultralytics/models/yolo/pose/val.py``), and COCO's ``σ_k``
-(https://cocodataset.org/#keypoints-eval). Boxes and scores are weighted so that a tenth of the box size, a change of the
-score's logit by 0.25, and a similarity loss of 0.0025 hurt alike: boxes decide which person a suppression keeps, scores whether a person is seen at all.
+keypoint similarity, ``1 − exp(−d² / (2·A·(2σ_k)²)) ≈ d² / (2·A·(2σ_k)²)``, with ``A`` the person's area, 0.53 of
+the box as ultralytics takes it (``ultralytics/models/yolo/pose/val.py``), and COCO's ``σ_k``
+(https://cocodataset.org/#keypoints-eval). Boxes and scores are weighted so that a tenth of the box size, a change of
+the score's logit by 0.25, and a similarity loss of 0.0025 hurt alike: boxes decide which person a suppression keeps,
+scores whether a person is seen at all.
 """
 
 from __future__ import annotations

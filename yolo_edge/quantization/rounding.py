@@ -3,7 +3,8 @@
 Source: Frantar et al., arXiv 2210.17323, in the Cholesky form of its section 3.3. For a kernel row ``w`` and the
 second moment ``H`` of its input columns, the columns are rounded one after the other, from the most to the least
 excited; with ``U`` the upper Cholesky factor of ``H⁻¹``, the error ``e = (w_i − q_i) / U_ii`` is spread as
-``w_j ← w_j − e · U_ij`` over ``j > i``. The output error ``(w − q) H (w − q)ᵀ`` that is left is a fraction of what rounding to nearest leaves.
+``w_j ← w_j − e · U_ij`` over ``j > i``. The output error ``(w − q) H (w − q)ᵀ`` that is left is a fraction of what
+rounding to nearest leaves.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,7 @@ class BrowserRuntime(BaseRuntime):
         if program is None and not Path(playwright.chromium.executable_path).exists():
             raise MissingComponentError("No Chromium or Chrome was found.", fix=_BROWSER_FIX)
         is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolo-edge-", ignore_cleanup_errors=True))
         try:
             browser = playwright.chromium.launch(
                 executable_path=program,
@@ -167,6 +169,7 @@ class BrowserRuntime(BaseRuntime):
                 args=browser_flags(software_rendering=software_rendering),
                 chromium_sandbox=not is_root,  # Chromium has no sandbox for root and refuses to start with one
                 timeout=START_SECONDS * 1000,
+                env={**os.environ, "TMPDIR": scratch},  # what a killed Chromium leaves there goes with us
             )
             stack.callback(_close_browser, browser)
             page = browser.new_page()

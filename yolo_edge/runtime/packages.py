@@ -18,7 +18,7 @@ from pathlib import Path
 from yolo_edge.cache import cache_root
 from yolo_edge.console import progress
 from yolo_edge.errors import MissingComponentError, NetworkError
-from yolo_edge.files import sha256_of
+from yolo_edge.files import make_directory, sha256_of
 
 SCRIPTS = Path(__file__).parent / "js"
 """The JavaScript of the runtimes, ``package.json`` and the lock file."""
@@ -112,7 +112,7 @@ def tfjs_packages() -> Path:
     if (target / "node_modules").is_dir():
         return target / "node_modules"
     npm = _npm_command()
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(target.parent)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".partial", dir=target.parent) as staging:
         install = Path(staging) / "install"
         install.mkdir()

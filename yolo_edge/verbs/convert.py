@@ -105,6 +105,8 @@ def convert(
     scheme, lowering = find_scheme(quantize), find_engine(engine)
     if onnx not in (None, "keep"):
         raise UsageError(f"--onnx takes 'keep', not {onnx!r}.", fix="Give --onnx keep, or leave it out.")
+    if not str(output):
+        raise UsageError("The output directory has no name.", fix="Give one with -o DIR.")
     lowering.require()
     request = QuantizationRequest(
         calibration=calibration,
