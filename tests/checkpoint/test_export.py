@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from yolo_edge.checkpoint.export import export_checkpoint, load_onnx, parse_image_size
+from yolo_edge.checkpoint.export import export_checkpoint, load_onnx, parse_image_size, read_checkpoint_head
 from yolo_edge.errors import ModelError, UsageError
 
 
@@ -55,3 +55,9 @@ def test_what_is_no_size_is_a_usage_error(text):
 def test_size_off_the_grid_names_the_side_and_its_neighbours(text, named):
     with pytest.raises(ModelError, match=f"a side of {named} px"):
         parse_image_size(text)
+
+
+def test_head_read_from_the_checkpoint_is_the_exports_head(weights, untrained):
+    net = untrained("yolo26n-pose.yaml", classes=3, keypoints=(21, 2))
+    for path in (weights, net):
+        assert read_checkpoint_head(path, (320, 320)) == export_checkpoint(path, (320, 320)).head

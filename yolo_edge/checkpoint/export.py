@@ -25,7 +25,8 @@ from yolo_edge.checkpoint.safety import QUIET_SETTINGS, CheckedCheckpoint, exami
 from yolo_edge.console import say
 from yolo_edge.errors import CheckpointError, ModelError, UsageError, first_line
 from yolo_edge.files import sha256_of
-from yolo_edge.pose.head import PoseHead, read_head
+from yolo_edge.pose.head import PoseHead, anchor_count, given_keypoint_names, read_head
+from yolo_edge.pose.skeleton import bones
 
 if TYPE_CHECKING:
     import onnx
@@ -184,13 +185,36 @@ def load_onnx(path: Path) -> ExportedModel:
     return ExportedModel(_slimmed(model), head, source)
 
 
-def read_checkpoint_head(path: Path, *, trust: bool = False) -> PoseHead:
-    """Read what a checkpoint's output means, at the size it was trained for, by exporting it.
+def read_checkpoint_head(path: Path, image_size: tuple[int, int] = (640, 640), *, trust: bool = False) -> PoseHead:
+    """Read what a checkpoint's raw output means, without exporting it.
+
+    Args:
+        path: the ``.pt`` file.
+        image_size: input height and width in pixels that it will be run at.
+        trust: skip the pickle check, for files of one's own.
 
     Raises:
         CheckpointError: the file is damaged, unsafe, or holds no pose model.
     """
-    return export_checkpoint(path, trust=trust).head
+    checked = examine_checkpoint(path, trust=trust)
+    module = _load_checked(checked, image_size, end2end=False, trust=trust)
+    count, dimensions = (int(number) for number in module.model[-1].kpt_shape)
+    strides = tuple(int(stride) for stride in module.stride)
+    classes = tuple(str(module.names[index]) for index in range(len(module.names)))
+    channels = 4 + len(classes) + count * dimensions
+    return PoseHead(
+        family=describe_checked(checked).family or "unknown",
+        layout="raw",
+        image_size=image_size,
+        classes=classes,
+        keypoint_count=count,
+        keypoint_dimensions=dimensions,
+        keypoint_names=given_keypoint_names(getattr(module, "kpt_names", None), count),
+        skeleton=bones(count),
+        strides=strides,
+        output_shape=(1, channels, anchor_count(image_size, strides)),
+        licence=module.license,
+    )
 
 
 def _check_description(description: CheckpointDescription, path: Path, end2end: bool) -> None:

@@ -146,7 +146,7 @@ def read_head(model: onnx.ModelProto, source: str) -> PoseHead:
         classes=classes,
         keypoint_count=count,
         keypoint_dimensions=dimensions,
-        keypoint_names=_keypoint_names(names, count),
+        keypoint_names=given_keypoint_names(names, count),
         skeleton=bones(count),
         strides=strides,
         output_shape=output_shape,
@@ -224,7 +224,7 @@ def _keypoint_shape(metadata: dict[str, str], source: str) -> tuple[int, int]:
     )
 
 
-def _keypoint_names(names: Any, count: int) -> tuple[str, ...]:
+def given_keypoint_names(names: Any, count: int) -> tuple[str, ...]:
     """Names the checkpoint gives (a list, or Ultralytics' {class index: list}), else the known set's."""
     if isinstance(names, dict) and names:
         names = names[min(names)]

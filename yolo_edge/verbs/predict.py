@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import progress, say
-from yolo_edge.errors import ModelError, OutputError, UsageError
+from yolo_edge.errors import ImageError, ModelError, OutputError, UsageError
 from yolo_edge.files import staged_file
 from yolo_edge.pose.decode import CONFIDENCE, IOU, Person, detect
 from yolo_edge.pose.draw import draw_persons
@@ -122,6 +122,7 @@ def predict(
         MissingComponentError: the runtime needs something that is not installed.
     """
     photos = [Path(image) for image in images]
+    _check_arguments(photos, confidence, iou)
     pictures = _plan_pictures(photos, Path(output) if output is not None else None, force)
     source = _model_source(model)
     kind = find_runtime(runtime, source)
@@ -141,6 +142,17 @@ def predict(
             found.append(ImagePrediction(path, tuple(persons), engine.timings.runs[-1], picture))
             advance(1)
     return Prediction(source, kind.name, head, tuple(found))
+
+
+def _check_arguments(photos: Sequence[Path], confidence: float, iou: float) -> None:
+    """Refuse what can be seen to be wrong before anything is loaded."""
+    for name, value in (("confidence", confidence), ("iou", iou)):
+        if not 0 <= value <= 1:
+            raise UsageError(f"--{name} is {value:g}, which is not between 0 and 1.", fix="Give a share, as 0.25.")
+    for photo in photos:
+        if not photo.is_file():
+            what = "is a directory" if photo.is_dir() else "does not exist"
+            raise ImageError(f"The photo {photo} {what}.", fix="Check the path.")
 
 
 def head_of(source: Path, *, trust: bool = False) -> PoseHead:
