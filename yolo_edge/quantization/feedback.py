@@ -13,7 +13,7 @@ from yolo_edge.errors import UsageError
 from yolo_edge.quantization.calibration import Array, Calibration, calibrate, model_digest
 from yolo_edge.quantization.codes import Codes
 from yolo_edge.quantization.photos import find_photos
-from yolo_edge.quantization.plan import CalibrationRecord, Plan
+from yolo_edge.quantization.plan import CalibrationRecord, Plan, check_plan, check_plan_photos
 from yolo_edge.quantization.rounding import round_with_feedback
 from yolo_edge.quantization.scheme import BUILTIN_PHOTOS, QuantizationRequest
 
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 _UINT16 = 65535
 
 
-def calibrated(model: onnx.ModelProto, request: QuantizationRequest) -> Calibration:
+def calibrated(scheme: str, model: onnx.ModelProto, request: QuantizationRequest) -> Calibration:
     """Calibrate a model as a request asks: by its plan's choice of photos where it has one.
 
     Raises:
+        ModelError: the plan is for another scheme, model or set of photos.
         UsageError: the model's head is not raw.
         InputError: the photos cannot be used.
     """
@@ -36,10 +37,15 @@ def calibrated(model: onnx.ModelProto, request: QuantizationRequest) -> Calibrat
             "Calibration needs a raw head; this model's output is end-to-end.",
             fix="Leave --end2end out, or use --quantize float16.",
         )
+    if request.plan:
+        check_plan(request.plan, scheme, model_digest(model))
     chosen = request.plan.calibration if request.plan else request
     source = None if request.calibration in (None, BUILTIN_PHOTOS) else request.calibration
     photos = find_photos(source, samples=chosen.samples, seed=chosen.seed)
-    return calibrate(model, head, photos, seed=chosen.seed)
+    calibration = calibrate(model, head, photos, seed=chosen.seed)
+    if request.plan:
+        check_plan_photos(request.plan, calibration.digest)
+    return calibration
 
 
 def make_plan(

@@ -82,25 +82,34 @@ def read_plan(path: Path) -> Plan:
         raise InputError(f"{file} is not a quantization plan: {reason}.", fix="Give a quantization.yaml.") from error
 
 
-def check_plan(given: Plan, made: Plan) -> None:
+def check_plan(plan: Plan, scheme: str, model: str) -> None:
     """Refuse a plan that was made for something else.
 
     Args:
-        given: the plan the user wants repeated.
-        made: what this run would write down.
+        plan: the plan to repeat.
+        scheme: the scheme that was asked for.
+        model: sha256 of the ONNX graph it is to be used on.
 
     Raises:
-        ModelError: another scheme, model, image size, set of photos, or version of the method.
+        ModelError: another scheme, model or image size.
     """
-    if given.scheme != made.scheme:
-        raise ModelError(f"The plan is for --quantize {given.scheme}, not {made.scheme}.", fix=f"Use {given.scheme}.")
-    if given.model != made.model:
+    if plan.scheme != scheme:
+        raise ModelError(f"The plan is for --quantize {plan.scheme}, not {scheme}.", fix=f"Use {plan.scheme}.")
+    if plan.model != model:
         raise ModelError(
-            f"The plan is for another model (graph sha256 {given.model[:16]}…, this one has {made.model[:16]}…).",
+            f"The plan is for another model (graph sha256 {plan.model[:16]}…, this one has {model[:16]}…).",
             fix="Use it with the same weights, image size and library versions, or leave --plan out.",
         )
-    if given.calibration.digest != made.calibration.digest:
+
+
+def check_plan_photos(plan: Plan, digest: str) -> None:
+    """Refuse a plan that was made with other photos, or by another version of the method.
+
+    Raises:
+        ModelError: the calibration's digest is not the plan's.
+    """
+    if plan.calibration.digest != digest:
         raise ModelError(
-            f"The plan was made with other photos ({given.calibration.photos}, {given.calibration.count} of them).",
+            f"The plan was made with other photos ({plan.calibration.photos}, {plan.calibration.count} of them).",
             fix="Give the same --calibration, or leave --plan out.",
         )

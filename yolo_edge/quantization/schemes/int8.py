@@ -19,7 +19,6 @@ from yolo_edge.quantization.calibration import Array
 from yolo_edge.quantization.codes import Codes
 from yolo_edge.quantization.feedback import calibrated, feedback_codes, make_plan
 from yolo_edge.quantization.kernels import convolution_kernels
-from yolo_edge.quantization.plan import check_plan
 from yolo_edge.quantization.scheme import QuantizationRequest, Quantized, Scheme
 
 if TYPE_CHECKING:
@@ -38,10 +37,8 @@ def encode(model: onnx.ModelProto, request: QuantizationRequest) -> Quantized:
     if request.calibration is None and request.plan is None:
         return Quantized({name: _nearest(kernel, *grids[name]) for name, kernel in kernels.items()})
     steps: Mapping[str, float] = {name: scale for name, (scale, _) in grids.items()}
-    calibration = calibrated(model, request)
+    calibration = calibrated("int8", model, request)
     plan = make_plan("int8", model, request, calibration, steps)
-    if request.plan:
-        check_plan(request.plan, plan)
     zero_points = {name: zero for name, (_, zero) in grids.items()}
     return Quantized(feedback_codes(kernels, calibration, steps, zero_points), plan)
 

@@ -16,7 +16,6 @@ from yolo_edge.quantization.calibration import Array, Calibration
 from yolo_edge.quantization.codes import Codes
 from yolo_edge.quantization.feedback import calibrated, feedback_codes, make_plan
 from yolo_edge.quantization.kernels import convolution_kernels
-from yolo_edge.quantization.plan import check_plan
 from yolo_edge.quantization.scheme import QuantizationRequest, Quantized, Scheme
 
 if TYPE_CHECKING:
@@ -42,10 +41,9 @@ def encode(model: onnx.ModelProto, request: QuantizationRequest) -> Quantized:
     kernels = convolution_kernels(model)
     if not kernels:
         raise InputError("The model holds no convolution to quantize.", fix="Use --quantize float32.")
-    calibration = calibrated(model, request)
+    calibration = calibrated("rd", model, request)
     if request.plan:
         plan = make_plan("rd", model, request, calibration, request.plan.steps)
-        check_plan(request.plan, plan)
         return Quantized(feedback_codes(kernels, calibration, plan.steps), plan)
     steps, encodings = _search(kernels, calibration, request)
     return Quantized(encodings, make_plan("rd", model, request, calibration, steps))
