@@ -17,6 +17,9 @@ from yolo_edge.tfjs.manifest import const_node
 
 Array = npt.NDArray[Any]
 
+_FEWEST_CODES = 256
+"""Constants of fewer values stay as they are: their entry in the manifest would grow by what the shard saves."""
+
 
 @dataclass(frozen=True)
 class Value:
@@ -44,6 +47,24 @@ def stored_form(encoding: Encoding) -> tuple[Array, Stored]:
         dtype: StoredType = "uint16" if encoding.bits > 8 else "uint8"
         return encoding.codes, Stored(dtype, scale, -encoding.zero_point * scale)
     return encoding.values, Stored("float16")
+
+
+def compact_form(array: Array) -> tuple[Array, Stored | None]:
+    """Return what a shard holds for a constant: uint8 codes where they decode to the very same values, else itself.
+
+    Anchors and strides are such constants: evenly spaced, at most 256 values, a quarter of the bytes as codes.
+    """
+    if array.dtype != np.float32 or array.size < _FEWEST_CODES:
+        return array, None
+    values = np.unique(array)
+    if len(values) < 2 or len(values) > 256:
+        return array, None
+    stored = Stored("uint8", float(np.diff(values).min()), float(values[0]))
+    codes = np.round((array.astype(np.float64) - stored.minimum) / stored.scale)
+    if codes.max() > 255:
+        return array, None
+    compact = codes.astype(np.uint8)
+    return (compact, stored) if np.array_equal(Weight("", compact, stored).decoded(), array) else (array, None)
 
 
 @dataclass(frozen=True)
@@ -130,7 +151,7 @@ class LoweringContext:
         array = np.ascontiguousarray(array, np.int32 if array.dtype.kind in "iub" else np.float32).reshape(array.shape)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constant_names:
-            self._constant_names[key] = self._add(Weight(self._constant_name(), array))
+            self._constant_names[key] = self._add(Weight(self._constant_name(), *compact_form(array)))
         return self._constant_names[key]
 
     def kernel(self, initializer: str, rearrange: Callable[[Array], Array]) -> str:

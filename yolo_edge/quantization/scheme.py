@@ -11,7 +11,7 @@ rd         rate-distortion: uint8 codes (uint16 where a layer needs more than 25
            by sensitivity, so that the compressed model meets a byte budget with the least harm; error feedback
 =========  ==========================================================================================================
 
-Biases, anchors and other constants stay float32 in every scheme: quantizing them costs pixels and saves 60 kB.
+Biases stay float32 in every scheme, and other constants keep every bit: quantizing them costs pixels and saves 60 kB.
 """
 
 from __future__ import annotations
