@@ -42,7 +42,7 @@ def test_the_call_of_the_frontends_plan(weights, tmp_path):
     assert (manifest.scheme, manifest.model.image_size) == ("int8", (640, 640))
     assert manifest.raw_bytes < 3.3e6, "a quarter of the 11.5 MB of float32"
     stored = [weight.stored.dtype for weight in read_model(directory).weights if weight.stored]
-    assert stored == ["uint8"] * 93
+    assert stored == ["uint8"] * (93 + 4), "the kernels, and the anchors and strides of box and keypoints"
     with open_runtime("node", directory) as runtime:
         output = runtime.run(photo_batch("bus.jpg", 640))
     assert output.shape == (1, 56, 8400) and output[0, 4].max() > 0.8, "it sees the persons on the photo"
