@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float32]
 
 _POSITIONS = 192
-"""Output positions sampled a photo and layer; more changed nothing on yolo11n."""
+"""Output positions sampled a photo and layer."""
 
 _VERSION = 1
 """Changes whenever the numbers below would: part of the cache key."""

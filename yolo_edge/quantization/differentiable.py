@@ -1,7 +1,7 @@
 """An ONNX pose model as a differentiable torch function.
 
-Sensitivities and the distillation of biases need gradients, which onnxruntime does not give. The graph is walked node
-by node; only the operations that YOLO pose exports hold are known, the same that ``lowering/ops`` has rules for.
+Sensitivities need gradients, which onnxruntime does not give. The graph is walked node by node; only the operations
+that raw YOLO pose exports hold are known.
 """
 
 from __future__ import annotations
@@ -25,22 +25,14 @@ class Convolution:
     """One convolution of the graph.
 
     Attributes:
-        node: its name.
         kernel: name of the kernel's initializer.
-        bias: name of the bias's initializer, if it has one.
-        source: name of the value it reads.
-        output: name of the value it makes.
         strides: vertical and horizontal.
         pads: top, left, bottom, right.
         dilations: vertical and horizontal.
         groups: number of groups.
     """
 
-    node: str
     kernel: str
-    bias: str | None
-    source: str
-    output: str
     strides: tuple[int, int]
     pads: tuple[int, int, int, int]
     dilations: tuple[int, int]
@@ -130,11 +122,7 @@ def _convolution(node: onnx.NodeProto, attributes: dict[str, Any]) -> Convolutio
     strides, pads = attributes.get("strides", [1, 1]), attributes.get("pads", [0, 0, 0, 0])
     dilations = attributes.get("dilations", [1, 1])
     return Convolution(
-        node=node.name,
         kernel=node.input[1],
-        bias=node.input[2] if len(node.input) > 2 else None,
-        source=node.input[0],
-        output=node.output[0],
         strides=(strides[0], strides[1]),
         pads=(pads[0], pads[1], pads[2], pads[3]),
         dilations=(dilations[0], dilations[1]),

@@ -56,8 +56,9 @@ def _search(
     budget = request.max_bytes
     target = float(budget - _CONSTANT_BYTES)
     best: tuple[int, dict[str, float], dict[str, Codes]] | None = None
+    smallest = _smallest_entropy(kernels, calibration)
     for _ in range(_MOST_TRIES):
-        if target <= _smallest_entropy(kernels, calibration):
+        if target <= smallest:
             break
         steps = allocate_steps(kernels, calibration, base_for_entropy(kernels, calibration, target))
         encodings = feedback_codes(kernels, calibration, steps)
