@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "yolo_edge"
 
 FLOORS = (
     {"errors"},
-    {"console", "files", "cache"},
+    {"console", "figures", "files", "cache"},
     {"pose", "tfjs", "checkpoint"},
     {"quantization"},
     {"lowering"},

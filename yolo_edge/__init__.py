@@ -10,8 +10,8 @@ Each verb of the command line is a function of the same name here::
 
 The rooms of the house, in the order data flows through them: ``checkpoint`` (weights → ONNX), ``pose`` (what a pose
 head means), ``quantization`` (weights → codes), ``lowering`` (ONNX → graph model), ``tfjs`` (the file format),
-``bundle`` (the directory that is shipped), ``runtime`` (runs it). Verbs are imported on first use, so that importing
-the package costs nothing.
+``bundle`` (the directory that is shipped), ``runtime`` (runs it), ``validation`` (what a variant loses). Verbs are
+imported on first use, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from yolo_edge.verbs.convert import convert
+    from yolo_edge.verbs.frontier import frontier
     from yolo_edge.verbs.inspect import inspect
     from yolo_edge.verbs.models import models
     from yolo_edge.verbs.predict import predict
+    from yolo_edge.verbs.quantize import quantize
 
-__all__ = ["__version__", "convert", "inspect", "models", "predict"]
+__all__ = ["__version__", "convert", "frontier", "inspect", "models", "predict", "quantize"]
 
 # onnxruntime 1.31 on Linux writes a device id into the user's cache directory and reports to its maker on import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

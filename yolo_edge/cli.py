@@ -40,6 +40,21 @@ is Python's default, takes a tenth of a conversion's time."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing output that yolo-edge made.")]
+CalibrationOption = Annotated[
+    str | None, typer.Option(help="Photos to calibrate on: a folder, COCO json, data yaml, builtin; int8: none too.")
+]
+SamplesOption = Annotated[int, typer.Option(min=8, help="Calibration inputs to compose, and the most photos to read.")]
+SeedOption = Annotated[int, typer.Option(help="Of the choice of photos and of the calibration.")]
+MaxBytesOption = Annotated[str | None, typer.Option(help="rd: budget on the wire, as 1.4MB.")]
+BitsOption = Annotated[float | None, typer.Option(help="rd: budget in bits on the wire a parameter.")]
+PlanOption = Annotated[Path | None, typer.Option(help="A quantization.yaml to repeat.")]
+SensitivityOption = Annotated[
+    bool, typer.Option("--sensitivity", help="Measure what each layer's rounding costs: a table and a chart.")
+]
+ImageSizeOption = Annotated[
+    str | None, typer.Option(help="Input size: 640, or height x width as 480x640. 640 unless the source is .onnx.")
+]
+NameOption = Annotated[str | None, typer.Option(help="Name in the manifest; the source's stem by default.")]
 TrustOption = Annotated[
     bool, typer.Option("--trust", help="Load a checkpoint of your own without the pickle check (it may run any code).")
 ]
@@ -73,22 +88,19 @@ def options(
 def convert(
     source: Annotated[str, typer.Argument(help="A catalogue name (yolo11n-pose), a .pt or an .onnx file.")],
     output: Annotated[str, typer.Option("--output", "-o", help="Directory to make.")],
-    imgsz: Annotated[
-        str | None, typer.Option(help="Input size: 640, or height x width as 480x640. 640 unless the source is .onnx.")
-    ] = None,
-    quantize: Annotated[str, typer.Option(help="float32, float16, int8 or rd.")] = "float32",
-    calibration: Annotated[
-        str | None, typer.Option(help="int8, rd: photos; a folder, COCO json, data yaml, or builtin.")
-    ] = None,
-    samples: Annotated[int, typer.Option(min=8, help="The most photos to calibrate on.")] = 64,
-    seed: Annotated[int, typer.Option(help="Of the choice of photos and of the calibration.")] = 0,
-    max_bytes: Annotated[str | None, typer.Option(help="rd: budget on the wire, as 1.4MB.")] = None,
-    bits: Annotated[float | None, typer.Option(help="rd: budget in bits on the wire a parameter.")] = None,
-    plan: Annotated[Path | None, typer.Option(help="int8, rd: a quantization.yaml to repeat.")] = None,
+    imgsz: ImageSizeOption = None,
+    quantize: Annotated[str, typer.Option(help="float32, float16, int8, int4 or rd.")] = "float32",
+    calibration: CalibrationOption = None,
+    samples: SamplesOption = 80,
+    seed: SeedOption = 0,
+    max_bytes: MaxBytesOption = None,
+    bits: BitsOption = None,
+    plan: PlanOption = None,
+    sensitivity: SensitivityOption = False,
     engine: Annotated[str, typer.Option(help="direct or tensorflow.")] = "direct",
     onnx: Annotated[str | None, typer.Option(help="keep: leave model.onnx in the directory.")] = None,
     end2end: Annotated[bool, typer.Option("--end2end", help="YOLO26: export the end-to-end output.")] = False,
-    name: Annotated[str | None, typer.Option(help="Name in the manifest; the source's stem by default.")] = None,
+    name: NameOption = None,
     trust: TrustOption = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -108,9 +120,51 @@ def convert(
         max_bytes=max_bytes,
         bits=bits,
         plan=plan,
+        sensitivity=sensitivity,
         engine=engine,
         onnx=onnx,
         end2end=end2end,
+        name=name,
+        trust=trust,
+        force=force,
+    )
+    _print(result.to_json() if as_json else conversion_table(result))
+
+
+@app.command()
+def quantize(
+    source: Annotated[str, typer.Argument(help="An .onnx or .pt file, or a catalogue name (yolo11n-pose).")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Directory to make.")],
+    scheme: Annotated[str, typer.Option("--quantize", help="int8, int4 or rd.")] = "int8",
+    calibration: CalibrationOption = None,
+    samples: SamplesOption = 80,
+    seed: SeedOption = 0,
+    max_bytes: MaxBytesOption = None,
+    bits: BitsOption = None,
+    plan: PlanOption = None,
+    sensitivity: SensitivityOption = False,
+    imgsz: ImageSizeOption = None,
+    name: NameOption = None,
+    trust: TrustOption = False,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Quantize pose weights, and write them as a TensorFlow.js graph model."""
+    from yolo_edge.verbs.quantize import quantize as verb
+    from yolo_edge.verbs.tables import conversion_table
+
+    result = verb(
+        source,
+        output,
+        quantize=scheme,
+        calibration=calibration,
+        samples=samples,
+        seed=seed,
+        max_bytes=max_bytes,
+        bits=bits,
+        plan=plan,
+        sensitivity=sensitivity,
+        imgsz=imgsz,
         name=name,
         trust=trust,
         force=force,
@@ -151,6 +205,43 @@ def predict(
         force=force,
     )
     _print(result.to_json() if as_json else prediction_table(result))
+
+
+@app.command()
+def frontier(
+    source: Annotated[str, typer.Argument(help="A catalogue name (yolo11n-pose), a .pt or an .onnx file.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Directory to make: table (CSV, JSON) and picture.")],
+    schemes: Annotated[
+        str | None, typer.Option(help="Points, as float16,int8,rd:1.6MB,rd:1.4MB. A range of sizes by default.")
+    ] = None,
+    photos: Annotated[
+        str | None, typer.Option(help="Photos to measure on: a folder, or a COCO json (with labels: AP loss too).")
+    ] = None,
+    calibration: CalibrationOption = None,
+    samples: SamplesOption = 80,
+    seed: SeedOption = 0,
+    imgsz: ImageSizeOption = None,
+    trust: TrustOption = False,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Quantize to a range of sizes, and draw size against quality."""
+    from yolo_edge.verbs.frontier import frontier as verb
+    from yolo_edge.verbs.tables import frontier_table
+
+    result = verb(
+        source,
+        output,
+        schemes=schemes,
+        photos=photos,
+        calibration=calibration,
+        samples=samples,
+        seed=seed,
+        imgsz=imgsz,
+        trust=trust,
+        force=force,
+    )
+    _print(result.to_json() if as_json else frontier_table(result))
 
 
 @app.command()

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from yolo_edge.errors import ModelError
-from yolo_edge.lowering.context import compact_form, stored_form
-from yolo_edge.quantization.codes import Codes
+from yolo_edge.lowering.context import KernelLayout, LoweringContext, compact_form, stored_form
+from yolo_edge.quantization.codes import Codes, HalfFloat
 from yolo_edge.tfjs.graph import Weight
 
 
@@ -47,3 +47,51 @@ def test_per_channel_scales_are_refused_by_the_stock_manifest():
     codes = Codes(np.zeros((2, 3, 1, 1), np.uint8), np.array([0.1, 0.2]), 0, 8, axis=0)
     with pytest.raises(ModelError, match="one scale a tensor"):
         stored_form(codes)
+
+
+def context_of(encodings) -> LoweringContext:
+    constants = {
+        "kernel": np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32),
+        "bias": np.arange(4, dtype=np.float32) / 8,
+        "other": np.arange(4, dtype=np.float32) / 8,
+    }
+    return LoweringContext({name: array.shape for name, array in constants.items()}, constants, encodings, {}, 18)
+
+
+LAYOUT = KernelLayout((4, 3, 3, 3), (2, 3, 1, 0))
+
+
+def test_a_plain_kernel_is_written_in_the_layout_once():
+    context = context_of({})
+    assert context.kernel("kernel", LAYOUT) == context.kernel("kernel", LAYOUT)
+    (weight,) = context.weights
+    assert weight.initializer == "kernel" and weight.stored is None
+    assert np.array_equal(weight.values, context.constants["kernel"].transpose(2, 3, 1, 0))
+
+
+def test_codes_of_one_scale_stay_in_the_stock_manifest():
+    codes = Codes(np.arange(108, dtype=np.uint8).reshape(4, 3, 3, 3), np.array([0.5]), 7, 8)
+    context = context_of({"kernel": codes})
+    context.kernel("kernel", LAYOUT)
+    (weight,) = context.weights
+    assert weight.stored is not None and weight.stored.dtype == "uint8" and not context.packed
+    assert np.array_equal(weight.decoded(), codes.decoded().transpose(2, 3, 1, 0))
+
+
+def test_codes_of_a_scale_a_channel_become_a_placeholder_of_the_laid_out_shape():
+    codes = Codes(np.zeros((4, 3, 3, 3), np.uint8), np.ones(4), 8, 4, axis=0)
+    context = context_of({"kernel": codes})
+    assert context.kernel("kernel", LAYOUT) == context.kernel("kernel", LAYOUT) == "k0"
+    (packed,), (node,) = context.packed, context.nodes
+    assert not context.weights and (packed.initializer, packed.bits) == ("kernel", 4)
+    assert (node.name, node.op) == ("k0", "Placeholder")
+    assert [int(dim["size"]) for dim in node.attributes["shape"]["shape"]["dim"]] == [3, 3, 3, 4]
+
+
+def test_biases_are_half_floats_where_they_are_so_encoded():
+    half = HalfFloat(np.array([0.1, 0.2, 0.3, 0.4], np.float16))
+    context = context_of({"bias": half})
+    assert context.bias("bias") == context.bias("bias") != context.bias("other")
+    first, second = context.weights
+    assert first.stored is not None and first.stored.dtype == "float16" and second.stored is None
+    assert np.array_equal(first.decoded(), half.decoded())

@@ -16,7 +16,7 @@ from tests.nets import photo_batch
 from yolo_edge.errors import MissingComponentError, ModelError
 from yolo_edge.lowering import direct, tensorflow
 from yolo_edge.quantization.codes import Codes
-from yolo_edge.quantization.scheme import QuantizationRequest, find_scheme
+from yolo_edge.quantization.scheme import NO_PHOTOS, QuantizationRequest, find_scheme
 from yolo_edge.runtime.base import open_runtime
 from yolo_edge.tfjs.graph import GraphModel
 from yolo_edge.tfjs.manifest import write_model
@@ -37,7 +37,8 @@ def model(converted_onnx) -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def codes(model) -> dict[str, Codes]:
-    return find_scheme("int8").encode(model, QuantizationRequest()).encodings
+    encodings = find_scheme("int8").encode(model, QuantizationRequest(calibration=NO_PHOTOS)).encodings
+    return {name: encoding for name, encoding in encodings.items() if isinstance(encoding, Codes)}
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-import shutil
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.nets import shipped_photo
+from yolo_edge.console import TerminalReporter, reporting_to
 from yolo_edge.errors import InputError
 from yolo_edge.quantization.photos import find_photos
 
@@ -88,15 +90,18 @@ def test_damaged_descriptions_are_input_errors(tmp_path, name, content):
         find_photos(tmp_path / name)
 
 
-def test_shipped_photos_are_augmented_the_same_way_each_time():
-    first, second = find_photos(None, samples=8), find_photos(None, samples=8)
-    images = [photo.read() for photo in first.photos]
-    assert all(np.array_equal(image, photo.read()) for image, photo in zip(images, second.photos, strict=True))
-    assert len({image.tobytes() for image in images}) == 8
-    assert first.digest == second.digest != find_photos(None, samples=8, seed=1).digest
+def test_one_corrupt_photo_among_thirty_is_named_and_skipped(tmp_path):
+    for index in range(30):
+        Image.fromarray(np.full((40, 60, 3), index * 8, np.uint8)).save(tmp_path / f"{index:02}.jpg")
+    (tmp_path / "17.jpg").write_bytes((tmp_path / "17.jpg").read_bytes()[:200])
+    said = io.StringIO()
+    with redirect_stderr(said), reporting_to(TerminalReporter()):
+        photos = find_photos(tmp_path)
+    assert photos.skipped == ("17.jpg",) and len(photos.photos) == 29
+    assert said.getvalue().count("Skipping") == 1 and "17.jpg" in said.getvalue()
 
 
-def test_inputs_are_letterboxed_channels_first(folder):
-    shutil.copy(shipped_photo("bus.jpg"), folder)
-    for image in find_photos(folder).inputs((96, 160)):
-        assert image.shape == (1, 3, 96, 160) and image.dtype == np.float32 and 0 <= image.min() <= image.max() <= 1
+def test_shipped_photos_are_the_same_ones_each_time():
+    first, second = find_photos(None, samples=8), find_photos(None, samples=200, seed=1)
+    assert names(first) == ["bus.jpg", "zidane.jpg"] and first.name == "shipped photos"
+    assert first.digest == second.digest, "there is no choice to make"

@@ -10,6 +10,7 @@ from yolo_edge.errors import InputError, ModelError
 from yolo_edge.quantization.plan import (
     PLAN_FILE,
     CalibrationRecord,
+    LayerPlan,
     Plan,
     check_plan,
     check_plan_photos,
@@ -18,15 +19,21 @@ from yolo_edge.quantization.plan import (
 )
 
 RECORD = CalibrationRecord(photos="gym", count=20, samples=64, seed=3, digest="d" * 64)
-PLAN = Plan(scheme="rd", model="a" * 64, calibration=RECORD, steps={"kernel": 0.1})
+PLAN = Plan(scheme="rd", model="a" * 64, calibration=RECORD, layers={"kernel": LayerPlan(bits=8, steps=[0.1])})
 
 
-@given(st.dictionaries(st.text(min_size=1, max_size=20), st.floats(1e-12, 1e3), max_size=5))
-def test_round_trip_keeps_every_bit_of_every_step(tmp_path_factory, steps):
+LAYERS = st.builds(
+    LayerPlan, bits=st.sampled_from([4, 8, 16]), steps=st.lists(st.floats(1e-12, 1e3), min_size=1, max_size=4)
+)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=20), LAYERS, max_size=5))
+def test_round_trip_keeps_every_bit_of_every_step(tmp_path_factory, layers):
     directory = tmp_path_factory.mktemp("plan")
-    plan = PLAN.model_copy(update={"steps": steps})
+    plan = PLAN.model_copy(update={"layers": layers})
     write_plan(plan, directory)
     assert read_plan(directory) == read_plan(directory / PLAN_FILE) == plan
+    assert list(read_plan(directory).layers) == list(layers), "in graph order"
 
 
 @pytest.mark.parametrize("content", ["", "scheme: rd", "a: [", "- 1"])

@@ -22,7 +22,6 @@ from yolo_edge.tfjs.graph import (
     strings_attribute,
     type_attribute,
 )
-from yolo_edge.tfjs.manifest import const_node
 
 
 def model_with_dead_parts() -> GraphModel:
@@ -31,8 +30,8 @@ def model_with_dead_parts() -> GraphModel:
         nodes=(
             Node("images", "Placeholder"),
             Node("second", "Placeholder"),
-            const_node(used),
-            const_node(dead),
+            used.const_node(),
+            dead.const_node(),
             Node("split", "Split", ("images", "used")),
             Node("kept", "Relu", ("split:1", "^second")),
             Node("unread", "Relu", ("dead",)),

@@ -23,7 +23,7 @@ from yolo_edge.tfjs.graph import (
     string_attribute,
     type_attribute,
 )
-from yolo_edge.tfjs.manifest import MODEL_FILE, const_node, read_model, read_model_json, write_model
+from yolo_edge.tfjs.manifest import MODEL_FILE, read_model, read_model_json, write_model
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters=":^"), min_size=1, max_size=12)
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
@@ -54,7 +54,11 @@ def graph_models(draw: st.DrawFn) -> GraphModel:
     }
     sizes = tuple(draw(st.lists(st.integers(0, 4096), max_size=4)))
     return GraphModel(
-        nodes=(Node(image, "Placeholder"), *map(const_node, weights), Node(result, "Concat", (image,), attributes)),
+        nodes=(
+            Node(image, "Placeholder"),
+            *(weight.const_node() for weight in weights),
+            Node(result, "Concat", (image,), attributes),
+        ),
         weights=weights,
         inputs={"images": TensorInfo(image, "float32", sizes)},
         outputs={"output0": TensorInfo(result, draw(st.sampled_from(["float32", "int32", "bool"])), sizes)},
@@ -92,7 +96,7 @@ def small_model() -> GraphModel:
         Weight("shape", np.array([1, 24], np.int32)),
     )
     return GraphModel(
-        nodes=(*map(const_node, weights), Node("output0", "Reshape", ("kernel", "shape"))),
+        nodes=(*(weight.const_node() for weight in weights), Node("output0", "Reshape", ("kernel", "shape"))),
         weights=weights,
         inputs={},
         outputs={"output0": TensorInfo("output0", "float32", (1, 24))},

@@ -6,12 +6,18 @@ within 1.5 % of quality 11 in a hundredth of the time, so float shards are measu
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 BEST_QUALITY = 11
 FLOAT_QUALITY = 5
 
 
+@lru_cache(maxsize=8)
 def brotli_bytes(data: bytes, quality: int = BEST_QUALITY) -> int:
-    """Return the size of ``data`` after Brotli at a quality of 0 to 11."""
+    """Return the size of ``data`` after Brotli at a quality of 0 to 11.
+
+    The last few answers are kept: the search for a budget measures the very files that are then written.
+    """
     import brotli
 
     return len(brotli.compress(data, quality=quality))

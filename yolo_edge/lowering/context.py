@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from yolo_edge.errors import ModelError, UnsupportedOperationError
 from yolo_edge.lowering.layout import Permutation, identity, is_reshape, physical
-from yolo_edge.quantization.codes import Codes, Encoding, Encodings
-from yolo_edge.tfjs.graph import Attribute, Node, Stored, StoredType, Weight, type_attribute
-from yolo_edge.tfjs.manifest import const_node
+from yolo_edge.quantization.codes import Codes, Encoding, Encodings, HalfFloat
+from yolo_edge.tfjs.graph import Attribute, Node, Stored, StoredType, Weight, shape_json, type_attribute
+from yolo_edge.tfjs.packing import PackedKernel
 
 Array = npt.NDArray[Any]
 
@@ -36,6 +36,18 @@ class Value:
     permutation: Permutation
     dtype: str = "float32"
     is_repeated: bool = False
+
+
+@dataclass(frozen=True)
+class KernelLayout:
+    """How TF.js wants a kernel: reshaped, then transposed."""
+
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+
+    def applied(self, kernel: Array) -> Array:
+        """Return the kernel in this layout."""
+        return kernel.reshape(self.shape).transpose(self.axes)
 
 
 def stored_form(encoding: Encoding) -> tuple[Array, Stored]:
@@ -105,12 +117,13 @@ class LoweringContext:
     nodes: list[Node] = field(default_factory=list)
     weights: list[Weight] = field(default_factory=list)
     values: dict[str, Value] = field(default_factory=dict)
+    packed: list[PackedKernel] = field(default_factory=list)
     _constant_names: dict[Any, str] = field(default_factory=dict)
     _moved: dict[tuple[str, Permutation], str] = field(default_factory=dict)
 
     def emit(self, op: str, inputs: Sequence[str], dtype: str = "float32", /, **attributes: Attribute) -> str:
         """Add a node and return its name. ``T`` is set to ``dtype``."""
-        name = f"n{len(self.nodes) - len(self.weights)}"
+        name = f"n{len(self.nodes) - len(self.weights) - len(self.packed)}"
         self.nodes.append(Node(name, op, tuple(inputs), {"T": type_attribute(dtype), **attributes}))
         return name
 
@@ -154,32 +167,57 @@ class LoweringContext:
             self._constant_names[key] = self._add(Weight(self._constant_name(), *compact_form(array)))
         return self._constant_names[key]
 
-    def kernel(self, initializer: str, rearrange: Callable[[Array], Array]) -> str:
+    def kernel(self, initializer: str, layout: KernelLayout) -> str:
         """Add a convolution kernel, in its quantized form if it has one.
 
         Args:
             initializer: name of the ONNX initializer.
-            rearrange: ONNX kernel layout → TF.js kernel layout.
+            layout: how TF.js wants it.
         """
         key = ("kernel", initializer)
         if key not in self._constant_names:
-            self._constant_names[key] = self._add(self._kernel_weight(initializer, rearrange))
+            encoding = self.encodings.get(initializer)
+            packs = isinstance(encoding, Codes) and encoding.axis is not None
+            add = self._add_packed if packs else self._add_kernel
+            self._constant_names[key] = add(initializer, layout)
         return self._constant_names[key]
 
-    def _kernel_weight(self, initializer: str, rearrange: Callable[[Array], Array]) -> Weight:
+    def _add_kernel(self, initializer: str, layout: KernelLayout) -> str:
         encoding, name = self.encodings.get(initializer), self._constant_name()
         if encoding is None:
-            kernel = np.ascontiguousarray(rearrange(self.constants[initializer]), np.float32)
-            return Weight(name, kernel, None, initializer)
+            kernel = np.ascontiguousarray(layout.applied(self.constants[initializer]), np.float32)
+            return self._add(Weight(name, kernel, None, initializer))
         values, stored = stored_form(encoding)
-        return Weight(name, np.ascontiguousarray(rearrange(values)), stored, initializer)
+        return self._add(Weight(name, np.ascontiguousarray(layout.applied(values)), stored, initializer))
+
+    def _add_packed(self, initializer: str, layout: KernelLayout) -> str:
+        codes = self.encodings[initializer]
+        assert isinstance(codes, Codes)
+        name = f"k{len(self.packed)}"
+        kernel = PackedKernel(name, codes.codes, codes.bits, codes.scale, layout.shape, layout.axes, initializer)
+        self.packed.append(kernel)
+        shape = tuple(layout.shape[axis] for axis in layout.axes)
+        attributes = {"dtype": type_attribute(), "shape": {"shape": shape_json(shape)}}
+        self.nodes.append(Node(name, "Placeholder", (), attributes))
+        return name
+
+    def bias(self, initializer: str) -> str:
+        """Add a convolution's bias, as half floats where it is so encoded."""
+        encoding = self.encodings.get(initializer)
+        if not isinstance(encoding, HalfFloat):
+            return self.constant(self.constants[initializer])
+        key = ("bias", initializer)
+        if key not in self._constant_names:
+            weight = Weight(self._constant_name(), *stored_form(encoding), initializer)
+            self._constant_names[key] = self._add(weight)
+        return self._constant_names[key]
 
     def _constant_name(self) -> str:
         return f"c{len(self.weights)}"
 
     def _add(self, weight: Weight) -> str:
         self.weights.append(weight)
-        self.nodes.append(const_node(weight))
+        self.nodes.append(weight.const_node())
         return weight.name
 
     def value(self, name: str) -> Value:

@@ -15,8 +15,9 @@ from yolo_edge.lowering.context import Array, LoweringContext, Operation
 from yolo_edge.lowering.engine import Engine
 from yolo_edge.lowering.layout import NHWC, identity, physical
 from yolo_edge.lowering.rules import lower_operation
-from yolo_edge.quantization.codes import Encodings
+from yolo_edge.quantization.codes import NIBBLE_CURVE, Encodings
 from yolo_edge.tfjs.graph import GraphModel, Node, TensorInfo, shape_json, type_attribute
+from yolo_edge.tfjs.packing import pack_kernels
 
 if TYPE_CHECKING:
     import onnx
@@ -44,7 +45,9 @@ def lower(model: onnx.ModelProto, encodings: Encodings) -> GraphModel:
         if node.op_type != "Constant":
             lower_operation(context, _operation(node))
     outputs = {value.name: _add_output(context, value.name) for value in model.graph.output}
-    return GraphModel(tuple(context.nodes), tuple(context.weights), {INPUT_NAME: image}, outputs).pruned()
+    initializer = pack_kernels(context.packed, NIBBLE_CURVE) if context.packed else None
+    nodes, weights = tuple(context.nodes), tuple(context.weights)
+    return GraphModel(nodes, weights, {INPUT_NAME: image}, outputs, initializer=initializer).pruned()
 
 
 def _context(model: onnx.ModelProto, encodings: Encodings) -> LoweringContext:

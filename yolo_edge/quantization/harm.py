@@ -15,16 +15,8 @@ from typing import Any
 import numpy as np
 
 from yolo_edge.pose.head import PoseHead
+from yolo_edge.pose.oks import AREA_OF_BOX, keypoint_sigmas
 
-COCO_SIGMAS = (
-    *(0.026, 0.025, 0.025, 0.035, 0.035),
-    *(0.079, 0.079, 0.072, 0.072, 0.062, 0.062),
-    *(0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
-)
-_OTHER_SIGMA = 0.05
-"""For keypoint sets other than COCO's: between a face point and a joint."""
-
-_AREA_OF_BOX = 0.53
 _BOX_WEIGHT = 0.5
 _LOGIT_WEIGHT = 0.2
 _VISIBILITY_WEIGHT = 0.05
@@ -53,7 +45,7 @@ def harm_scale(output: Any, head: PoseHead) -> tuple[Any, Any]:
     scale = torch.zeros_like(chosen)
     scale[:4] = _BOX_WEIGHT / (width * height).sqrt()
     scale[4 : 4 + classes] = _LOGIT_WEIGHT / (scores * (1 - scores)).clamp(min=1e-3)
-    scale[4 + classes :] = _keypoint_scale(chosen[4 + classes :], head, width * height * _AREA_OF_BOX)
+    scale[4 + classes :] = _keypoint_scale(chosen[4 + classes :], head, width * height * AREA_OF_BOX)
     return anchors, scale * best[anchors].sqrt() / count**0.5
 
 
@@ -61,7 +53,7 @@ def _keypoint_scale(values: Any, head: PoseHead, area: Any) -> Any:
     import torch
 
     count, dimensions = head.keypoint_count, head.keypoint_dimensions
-    sigmas = np.array(COCO_SIGMAS if count == len(COCO_SIGMAS) else [_OTHER_SIGMA] * count, np.float32)
+    sigmas = keypoint_sigmas(count).astype(np.float32)
     scale = torch.full((count, dimensions, values.shape[1]), _VISIBILITY_WEIGHT)
     root_harm = 1 / ((2 * area).sqrt() * 2 * torch.from_numpy(sigmas)[:, None] * count**0.5)
     if dimensions == 3:

@@ -6,7 +6,7 @@ Labels are never read: a photo only has to look like those that users will take.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolo_edge.console import say
-from yolo_edge.errors import ImageError, InputError
+from yolo_edge.errors import ImageError, InputError, UsageError
 from yolo_edge.files import sha256_of
 from yolo_edge.pose.image import read_image
-from yolo_edge.pose.letterbox import letterbox
 
 Image = NDArray[np.uint8]
 
 FEWEST_PHOTOS = 8
 SMALLEST_SIDE = 32
-DEFAULT_SAMPLES = 64
+DEFAULT_SAMPLES = 80
+"""Inputs to calibrate on, and the most photos they are composed of."""
 
 _SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".webp"}
 _SHIPPED = ("bus.jpg", "zidane.jpg")
@@ -34,10 +34,9 @@ _FIX = "Give a folder of at least 8 photos of persons, a COCO json, or an Ultral
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo of a set: a file, and what is done to it after reading (augmentation)."""
+    """One photo of a set."""
 
     path: Path
-    change: Callable[[Image], Image] | None = None
 
     def read(self) -> Image:
         """Return the photo, uint8 RGB ``[H, W, 3]``.
@@ -48,7 +47,7 @@ class Photo:
         image = read_image(self.path)
         if min(image.shape[:2]) < SMALLEST_SIDE:
             raise ImageError(f"{self.path} is {image.shape[1]}x{image.shape[0]} px, too small to calibrate on.")
-        return self.change(image) if self.change else image
+        return image
 
 
 @dataclass(frozen=True)
@@ -67,28 +66,25 @@ class PhotoSet:
     digest: str
     skipped: tuple[str, ...]
 
-    def inputs(self, image_size: tuple[int, int]) -> Iterator[NDArray[np.float32]]:
-        """Yield each photo letterboxed, float32 ``[1, 3, H, W]``, RGB 0-1."""
-        for photo in self.photos:
-            image, _ = letterbox(photo.read(), image_size)
-            yield np.ascontiguousarray(image.transpose(0, 3, 1, 2))
-
 
 def find_photos(source: str | Path | None, *, samples: int = DEFAULT_SAMPLES, seed: int = 0) -> PhotoSet:
     """Choose the photos to calibrate on.
 
     Args:
         source: a folder, a COCO ``.json``, an Ultralytics ``.yaml``, or None for the photos that the installed packages
-            ship, augmented (a fallback: photos like those of one's users are better).
+            ship (a fallback: photos like those of one's users are better).
         samples: the most photos to take; chosen by ``seed``.
-        seed: of the choice and of the augmentation.
+        seed: of the choice.
 
     Raises:
         InputError: there is no such source, or it has fewer than 8 usable photos. Unusable ones are named and skipped.
     """
+    if samples < FEWEST_PHOTOS:
+        raise UsageError(f"--samples {samples} is too few to calibrate on.", fix=f"Use {FEWEST_PHOTOS} or more.")
     if source is None:
-        photos = _shipped_photos(samples, np.random.default_rng(seed))
-        return PhotoSet("shipped photos, augmented", tuple(photos), _digest([], f"shipped {samples} {seed}"), ())
+        say("Calibrating on the two photos that ultralytics ships; --calibration takes photos like those of your users")
+        photos = _shipped_photos()
+        return PhotoSet("shipped photos", tuple(photos), _digest([sha256_of(photo.path) for photo in photos]), ())
     path = Path(source)
     files = _files_of(path)
     order = np.random.default_rng(seed).permutation(len(files))
@@ -107,12 +103,12 @@ def find_photos(source: str | Path | None, *, samples: int = DEFAULT_SAMPLES, se
     if len(chosen) < FEWEST_PHOTOS:
         raise InputError(f"{path} has {len(chosen)} usable photos, calibration needs {FEWEST_PHOTOS}.", fix=_FIX)
     chosen.sort()
-    digest = _digest([sha256_of(file) for file in chosen], "files")
+    digest = _digest([sha256_of(file) for file in chosen])
     return PhotoSet(path.name, tuple(Photo(file) for file in chosen), digest, tuple(skipped))
 
 
-def _digest(parts: list[str], kind: str) -> str:
-    return sha256("\n".join([kind, *parts]).encode()).hexdigest()
+def _digest(parts: list[str]) -> str:
+    return sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _files_of(path: Path) -> list[Path]:
@@ -168,28 +164,10 @@ def _files_of_ultralytics(path: Path) -> list[Path]:
     return files
 
 
-def _shipped_photos(samples: int, random: np.random.Generator) -> list[Photo]:
+def _shipped_photos() -> list[Photo]:
     from importlib.util import find_spec
 
     spec = find_spec("ultralytics")
     if spec is None or spec.origin is None:
         raise InputError("No calibration photos were given, and the ultralytics package ships none here.", fix=_FIX)
-    assets = Path(spec.origin).parent / "assets"
-    return [Photo(assets / _SHIPPED[index % len(_SHIPPED)], _augmentation(index, random)) for index in range(samples)]
-
-
-def _augmentation(index: int, random: np.random.Generator) -> Callable[[Image], Image] | None:
-    """A crop, mirror image, brightness and contrast that are drawn now, so that each reading gives the same photo."""
-    if index < len(_SHIPPED):
-        return None
-    size, left, top = random.uniform(0.45, 1.0), random.random(), random.random()
-    mirrored, gain, offset = random.random() < 0.5, random.uniform(0.6, 1.3), random.uniform(-20, 20)
-
-    def change(image: Image) -> Image:
-        height, width = (round(side * size) for side in image.shape[:2])
-        y, x = round(top * (image.shape[0] - height)), round(left * (image.shape[1] - width))
-        part = image[y : y + height, x : x + width].astype(np.float32) * gain + offset
-        part = part[:, ::-1] if mirrored else part
-        return np.ascontiguousarray(part.clip(0, 255).round().astype(np.uint8))
-
-    return change
+    return [Photo(Path(spec.origin).parent / "assets" / name) for name in _SHIPPED]

@@ -35,6 +35,20 @@ class CalibrationRecord(BaseModel):
     digest: str
 
 
+class LayerPlan(BaseModel):
+    """How one kernel was quantized.
+
+    Attributes:
+        bits: bits a code: 4, 8 or 16.
+        steps: weight units a code, one value an output channel, or a single one for the tensor.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bits: int
+    steps: list[float]
+
+
 class Plan(BaseModel):
     """How each layer was quantized.
 
@@ -42,7 +56,7 @@ class Plan(BaseModel):
         scheme: name of the scheme.
         model: sha256 of the ONNX graph that it is for.
         calibration: the photos.
-        steps: kernel initializer → weight units a code.
+        layers: kernel initializer → its bits and steps.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,14 +64,14 @@ class Plan(BaseModel):
     scheme: str
     model: str
     calibration: CalibrationRecord
-    steps: dict[str, float]
+    layers: dict[str, LayerPlan]
 
 
 def write_plan(plan: Plan, directory: Path) -> None:
     """Write ``quantization.yaml`` into a directory."""
     import yaml
 
-    text = yaml.safe_dump(plan.model_dump(mode="json"), sort_keys=False)
+    text = yaml.safe_dump(plan.model_dump(mode="json"), sort_keys=False, width=120, default_flow_style=None)
     (directory / PLAN_FILE).write_text(text, encoding="utf-8")
 
 

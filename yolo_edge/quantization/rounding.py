@@ -1,80 +1,187 @@
-"""Error-feedback rounding (GPTQ): each weight's rounding error is made up for by the weights not yet rounded.
+"""Rounding with error feedback: what one weight loses, weights that are not rounded yet make up for.
 
-Source: Frantar et al., arXiv 2210.17323, in the Cholesky form of its section 3.3. For a kernel row ``w`` and the
-second moment ``H`` of its input columns, the columns are rounded one after the other, from the most to the least
-excited; with ``U`` the upper Cholesky factor of ``H⁻¹``, the error ``e = (w_i − q_i) / U_ii`` is spread as
-``w_j ← w_j − e · U_ij`` over ``j > i``. The output error ``(w − q) H (w − q)ᵀ`` that is left is a fraction of what
-rounding to nearest leaves.
+For a kernel ``W`` (one row an output channel, one column an input of it) and an error ``E`` the harm is, to second
+order and with the curvature taken as a Kronecker product (Martens and Grosse, arXiv 1503.05671), ``tr(G · E · A ·
+Eᵀ)``: ``A`` the second moment of the inputs, ``G`` of the gradients that reach the outputs. With ``A = U D Uᵀ``, ``U``
+unit upper triangular, rounding column after column and passing each error on to the columns after it leaves only ``D``
+to pay (Frantar et al., arXiv 2210.17323; the triangular form is that of Chee et al., arXiv 2307.13304). ``G`` is
+treated alike: row after row, each error is passed on to the rows after it (Tseng et al., arXiv 2505.22988, do both for
+transformers). What is left of a rounding residue ``r`` is ``Σ d_row · r² · d_column``.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-DAMPING = 0.03
-"""Added to the diagonal of ``H``, as a share of its mean: keeps a singular ``H`` invertible, and the feedback from
+from yolo_edge.quantization.calibration import LayerStatistics
+
+Array = npt.NDArray[np.float32]
+
+COLUMN_DAMPING = 0.03
+"""Added to the diagonal of ``A``, as a share of its mean: keeps a singular ``A`` invertible, and the feedback from
 trusting few photos too much."""
 
-_BLOCK = 64
+ROW_DAMPING = 0.2
+"""The same for ``G``, whose correlations are known less well."""
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """How a convolution's rounding errors are passed on; ``g`` groups of ``r`` output channels and ``n`` columns.
+
+    Attributes:
+        column_factor: ``[g, n, n]`` unit upper triangular; an error at column i moves column j by its ``[i, j]``.
+        column_order: ``[g, n]`` the column that is rounded first, second, …
+        row_factor: ``[g, r, r]`` unit upper triangular; an error in row i moves row j by its ``[i, j]``.
+        row_order: ``[g, r]`` the row that is rounded first, second, …
+        row_harm: ``[g·r]`` harm of a squared unit of rounding residue in an output channel, the mean over its weights.
+    """
+
+    column_factor: Array
+    column_order: npt.NDArray[np.intp]
+    row_factor: Array
+    row_order: npt.NDArray[np.intp]
+    row_harm: npt.NDArray[np.float64]
+
+
+def make_feedback(statistics: LayerStatistics) -> Feedback:
+    """Factor a layer's statistics."""
+    columns, column_order = _ordered(_damped(statistics.moments, COLUMN_DAMPING))
+    rows, row_order = _ordered(_damped(_by_group(statistics.harm, len(columns)), ROW_DAMPING))
+    column_factor, column_pivots = _unit_upper(columns)
+    row_factor, row_pivots = _unit_upper(rows)
+    row_harm = np.empty_like(row_pivots)
+    np.put_along_axis(row_harm, row_order, row_pivots * column_pivots.mean(axis=1, keepdims=True), axis=1)
+    return Feedback(column_factor, column_order, row_factor, row_order, row_harm.reshape(-1))
+
+
+def _unit_upper(matrix: npt.NDArray[np.float64]) -> tuple[Array, npt.NDArray[np.float64]]:
+    """Factor ``U D Uᵀ``: the unit upper triangular ``U`` and the diagonal of ``D``."""
+    factor = np.linalg.cholesky(matrix[:, ::-1, ::-1])[:, ::-1, ::-1]
+    diagonal = np.diagonal(factor, axis1=1, axis2=2)
+    return np.ascontiguousarray(factor / diagonal[:, None, :], np.float32), np.square(diagonal, dtype=np.float64)
 
 
 def round_with_feedback(
     kernel: npt.NDArray[Any],
-    moments: npt.NDArray[Any],
-    step: float,
+    feedback: Feedback,
+    steps: npt.NDArray[np.floating[Any]],
     *,
     lowest: int,
     highest: int,
+    levels: npt.NDArray[np.floating[Any]] | None = None,
 ) -> npt.NDArray[np.int32]:
-    """Round a convolution kernel to whole multiples of a step.
+    """Round a convolution kernel to multiples of its channels' steps.
 
     Args:
         kernel: float ``[out, in/groups, height, width]``.
-        moments: second moments of the input columns ``[groups, n, n]``.
-        step: weight units a code.
+        feedback: of the same layer.
+        steps: ``[out]``, weight units a code.
         lowest: smallest code, negative or 0.
         highest: largest code, positive or 0.
+        levels: what the codes ``lowest … highest`` stand for, in steps, rising; where absent, themselves.
 
     Returns:
-        Signed codes of the kernel's shape; ``code · step`` stands for the weight.
+        Signed codes of the kernel's shape; ``code · step``, or ``levels[code − lowest] · step``, stands for the weight.
     """
-    import torch
-
-    groups, columns = moments.shape[:2]
-    weights = torch.from_numpy(kernel.astype(np.float64)).reshape(groups, -1, columns) / step
-    factor, order = _feedback_factor(torch.from_numpy(moments.astype(np.float64)))
-    rows = weights.shape[1]
-    weights = torch.gather(weights, 2, order[:, None].expand(groups, rows, columns))
-    codes = torch.zeros_like(weights)
-    for begin in range(0, columns, _BLOCK):
-        end = min(begin + _BLOCK, columns)
-        errors = torch.zeros(groups, rows, end - begin, dtype=weights.dtype)
-        for column in range(begin, end):
-            code = weights[:, :, column].round().clamp(lowest, highest)
-            codes[:, :, column] = code
-            error = (weights[:, :, column] - code) / factor[:, column, column, None]
-            weights[:, :, column + 1 : end] -= error[:, :, None] * factor[:, None, column, column + 1 : end]
-            errors[:, :, column - begin] = error
-        weights[:, :, end:] -= errors @ factor[:, begin:end, end:]
-    restored = torch.empty_like(codes).scatter_(2, order[:, None].expand(groups, rows, columns), codes)
-    signed: npt.NDArray[np.int32] = restored.reshape(kernel.shape).numpy().astype(np.int32)
-    return signed
+    table = np.zeros(0, np.float32) if levels is None else levels.astype(np.float32)
+    groups, rows = feedback.row_order.shape
+    weights = kernel.astype(np.float32).reshape(groups, rows, -1)
+    channel_steps = np.asarray(steps, np.float32).reshape(groups, rows)
+    codes = np.empty(weights.shape, np.int32)
+    for group in range(groups):
+        row_order, column_order = feedback.row_order[group], feedback.column_order[group]
+        where = np.ix_(row_order, column_order)
+        codes[group][where] = _kernel()(
+            np.ascontiguousarray(weights[group][where]),
+            feedback.column_factor[group],
+            feedback.row_factor[group],
+            np.ascontiguousarray(channel_steps[group][row_order]),
+            lowest,
+            highest,
+            table,
+        )
+    return codes.reshape(kernel.shape)
 
 
-def _feedback_factor(moments: Any) -> tuple[Any, Any]:
-    """Return the upper Cholesky factor of the damped inverse, and the column order it is in."""
-    import torch
+def harm_of(error: npt.NDArray[Any], statistics: LayerStatistics) -> float:
+    """Return the harm ``tr(G · E · A · Eᵀ)`` of a kernel's error.
 
-    groups, columns = moments.shape[:2]
-    diagonal = moments.diagonal(dim1=1, dim2=2)
-    mean = diagonal.mean(dim=1, keepdim=True)
-    mean = torch.where(mean > 0, mean, torch.ones_like(mean))  # a layer no photo excites: rounds to nearest
-    damped = moments + torch.diag_embed((DAMPING * mean).expand(groups, columns))
-    order = torch.argsort(diagonal, dim=1, descending=True, stable=True)
-    group = torch.arange(groups)[:, None, None]
-    damped = damped[group, order[:, :, None], order[:, None, :]]
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
-    return torch.linalg.cholesky(inverse, upper=True), order
+    Args:
+        error: decoded minus float kernel, ``[out, in/groups, height, width]``.
+        statistics: of the same layer.
+    """
+    groups = len(statistics.moments)
+    errors = error.astype(np.float64).reshape(groups, -1, statistics.moments.shape[-1])
+    spread = errors @ statistics.moments.astype(np.float64) @ errors.transpose(0, 2, 1)
+    return float((spread * _by_group(statistics.harm, groups)).sum())
+
+
+def _by_group(harm: Array, groups: int) -> npt.NDArray[np.float64]:
+    """Cut ``[out, out]`` into the blocks ``[groups, rows, rows]`` of its diagonal."""
+    rows = len(harm) // groups
+    blocks = harm.astype(np.float64).reshape(groups, rows, groups, rows)
+    index = np.arange(groups)
+    return blocks[index, :, index, :]
+
+
+def _damped(moments: npt.NDArray[np.floating[Any]], share: float) -> npt.NDArray[np.float64]:
+    """Add a share of the mean diagonal to the diagonal; a matrix of zeros becomes the identity."""
+    matrix = moments.astype(np.float64)
+    mean = np.diagonal(matrix, axis1=1, axis2=2).mean(axis=1)
+    mean = np.where(mean > 0, mean, 1 / share)
+    result: npt.NDArray[np.float64] = matrix + np.eye(matrix.shape[1]) * (share * mean)[:, None, None]
+    return result
+
+
+def _ordered(matrix: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """Sort by falling diagonal: what weighs most is rounded first, while most can still make up for it."""
+    order = np.argsort(-np.diagonal(matrix, axis1=1, axis2=2), axis=1, kind="stable")
+    group = np.arange(len(matrix))[:, None, None]
+    return matrix[group, order[:, :, None], order[:, None, :]], order
+
+
+@cache
+def _kernel() -> Any:
+    """Compile the loop: rows and columns are sequential, so it cannot be a matrix product."""
+    import numba
+
+    @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+    def round_rows(
+        weights: Array, column_factor: Array, row_factor: Array, steps: Array, lowest: int, highest: int, levels: Array
+    ) -> npt.NDArray[np.int32]:
+        rows, columns = weights.shape
+        codes = np.zeros((rows, columns), np.int32)
+        errors = np.zeros((rows, columns), np.float32)
+        target = np.empty(columns, np.float32)
+        moved = np.empty(columns, np.float32)
+        for row in range(rows):
+            target[:] = weights[row]
+            for before in range(row):
+                share = row_factor[before, row]
+                for column in range(columns):
+                    target[column] += share * errors[before, column]
+            moved[:] = target
+            step = steps[row]
+            for column in range(columns):
+                wanted = moved[column] / step
+                if levels.size == 0:
+                    code = int(min(max(np.rint(wanted), lowest), highest))
+                    rounded = np.float32(code) * step
+                else:
+                    place = int(np.argmin(np.abs(levels - wanted)))
+                    code = lowest + place
+                    rounded = levels[place] * step
+                codes[row, column] = code
+                errors[row, column] = weights[row, column] - rounded
+                error = target[column] - rounded
+                for after in range(column + 1, columns):
+                    moved[after] += error * column_factor[column, after]
+        return codes
+
+    return round_rows

@@ -5,13 +5,16 @@ name       what a convolution kernel becomes
 =========  ==========================================================================================================
 float32    stays as it is
 float16    IEEE half precision; half the bytes, no loss that a keypoint shows
-int8       one uint8 code a weight with one scale a tensor, in the stock TF.js weights manifest; a quarter of the bytes.
-           Rounded to nearest; with calibration photos, by error feedback
-rd         rate-distortion: uint8 codes (uint16 where a layer needs more than 256 levels) whose step per layer is chosen
-           by sensitivity, so that the compressed model meets a byte budget with the least harm; error feedback
+int8       one code a weight with one scale a tensor, in the stock TF.js weights manifest; a quarter of the bytes.
+           Rounded by error feedback; a few small sensitive layers have 16 bits a code
+int4       at most 16 levels an output channel, two codes a byte, sensitive layers at 8 bits; decoded once when the
+           model first runs. An eighth of the bytes, also where nothing compresses them
+rd         rate-distortion: codes whose step per output channel is chosen by sensitivity, so that the compressed model
+           meets a byte budget with the least harm; decoded once when the model first runs
 =========  ==========================================================================================================
 
-Biases stay float32 in every scheme, and other constants keep every bit: quantizing them costs pixels and saves 60 kB.
+Biases are half floats with int8, int4 and rd; other constants keep every bit: quantizing them costs pixels and saves
+little.
 """
 
 from __future__ import annotations
@@ -36,12 +39,16 @@ _MODULES = {
     "float32": "yolo_edge.quantization.schemes.float32",
     "float16": "yolo_edge.quantization.schemes.float16",
     "int8": "yolo_edge.quantization.schemes.int8",
+    "int4": "yolo_edge.quantization.schemes.int4",
     "rd": "yolo_edge.quantization.schemes.rd",
 }
 
 SCHEME_NAMES = tuple(_MODULES)
 BUILTIN_PHOTOS = "builtin"
-"""What ``--calibration`` takes for the photos that the installed packages ship."""
+"""What ``--calibration`` takes for the photos that the installed packages ship: the default."""
+
+NO_PHOTOS = "none"
+"""What ``--calibration`` takes for ``int8`` to round to nearest."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +57,8 @@ class QuantizationRequest:
 
     Attributes:
         head: what the model's output means; calibration needs it.
-        calibration: photos (folder, COCO json, Ultralytics yaml), ``"builtin"``, or None.
-        samples: the most photos to use.
+        calibration: photos (folder, COCO json, Ultralytics yaml), ``"builtin"`` (also None), or ``"none"``.
+        samples: how many inputs to compose of the photos, and the most photos to read.
         seed: of the choice of photos and of the method.
         max_bytes: budget on the wire for the whole model; ``rd`` alone has one.
         plan: decisions to repeat in place of a search.
@@ -88,11 +95,13 @@ class Scheme:
         name: what ``--quantize`` takes.
         encode: ONNX model and request → quantized weights.
         options: which of ``calibration``, ``max_bytes`` and ``plan`` it understands.
+        is_packed: whether its kernels are decoded by an initializer graph, which only the direct engine writes.
     """
 
     name: str
     encode: Callable[[onnx.ModelProto, QuantizationRequest], Quantized]
     options: frozenset[str] = frozenset()
+    is_packed: bool = False
 
 
 def find_scheme(name: str) -> Scheme:
@@ -123,9 +132,11 @@ def check_request(scheme: Scheme, request: QuantizationRequest, bits: float | No
     for option, is_given in given.items():
         if is_given and option not in scheme.options:
             flag = {"max_bytes": "--max-bytes or --bits"}.get(option, f"--{option}")
-            raise UsageError(f"--quantize {scheme.name} takes no {flag}.", fix="Use --quantize rd, or leave it out.")
+            raise UsageError(f"--quantize {scheme.name} takes no {flag}.", fix="Leave it out, or use another scheme.")
     if sum(budgets) > 1:
         raise UsageError("--max-bytes, --bits and --plan each decide the size.", fix="Give one of them.")
+    if request.calibration == NO_PHOTOS and scheme.name != "int8":
+        raise UsageError(f"--quantize {scheme.name} needs photos.", fix="Leave --calibration none out.")
     if "max_bytes" in scheme.options and not any(budgets):
         raise UsageError(
             f"--quantize {scheme.name} needs a budget.", fix="Give --max-bytes 1.4MB, --bits 4, or --plan FILE."

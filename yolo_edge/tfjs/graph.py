@@ -123,6 +123,11 @@ class Weight:
             return self.values.astype(np.float32)
         return (self.values.astype(np.float64) * self.stored.scale + self.stored.minimum).astype(np.float32)
 
+    def const_node(self) -> Node:
+        """Return the ``Const`` node that stands for the weight."""
+        tensor = {"dtype": type_name(self.dtype), "tensorShape": shape_json(self.values.shape)}
+        return Node(self.name, "Const", (), {"dtype": type_attribute(self.dtype), "value": {"tensor": tensor}})
+
 
 @dataclass(frozen=True)
 class TensorInfo:
@@ -138,6 +143,34 @@ class TensorInfo:
 
 
 @dataclass(frozen=True)
+class Captured:
+    """A tensor that the initializer graph makes and the main graph reads.
+
+    Attributes:
+        node: the node of the initializer graph that makes it.
+        shape: its shape; float32.
+    """
+
+    node: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """A graph that runs once, before the first prediction.
+
+    Attributes:
+        nodes: in an order in which every node follows its inputs.
+        weights: one a ``Const`` node.
+        outputs: placeholder of the main graph → what it is fed with.
+    """
+
+    nodes: tuple[Node, ...]
+    weights: tuple[Weight, ...]
+    outputs: Mapping[str, Captured]
+
+
+@dataclass(frozen=True)
 class GraphModel:
     """A whole graph model, ready to be written.
 
@@ -147,6 +180,7 @@ class GraphModel:
         inputs: signature key → placeholder; the first one is the image.
         outputs: signature key → result.
         producer: who made it, written into ``model.json``.
+        initializer: what makes the captured placeholders' values, if there are any.
     """
 
     nodes: tuple[Node, ...]
@@ -154,6 +188,11 @@ class GraphModel:
     inputs: Mapping[str, TensorInfo]
     outputs: Mapping[str, TensorInfo]
     producer: str = "yolo-edge"
+    initializer: Initializer | None = None
+
+    def stored_weights(self) -> tuple[Weight, ...]:
+        """Return all weights in shard order: the main graph's, then the initializer's."""
+        return self.weights + (self.initializer.weights if self.initializer else ())
 
     def operations(self) -> Counter[str]:
         """Count the operations that run: every node but constants and placeholders."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from yolo_edge.errors import ModelError
-from yolo_edge.tfjs.graph import GraphModel, Node, Stored, TensorInfo, Weight, shape_json, type_attribute, type_name
+from yolo_edge.tfjs.graph import Captured, GraphModel, Initializer, Node, Stored, TensorInfo, Weight, type_name
 
 MODEL_FILE = "model.json"
 SHARD_BYTES = 4 * 1024 * 1024
@@ -27,29 +27,29 @@ _DTYPE_OF = {"DT_FLOAT": "float32", "DT_INT32": "int32", "DT_BOOL": "bool"}
 _PRODUCER_VERSION = 1882  # GraphDef version of TensorFlow 2.17, the last that changed an operation used here
 
 
-def const_node(weight: Weight) -> Node:
-    """Return the ``Const`` node that stands for a weight."""
-    tensor = {"dtype": type_name(weight.dtype), "tensorShape": shape_json(weight.values.shape)}
-    return Node(weight.name, "Const", (), {"dtype": type_attribute(weight.dtype), "value": {"tensor": tensor}})
-
-
 def serialize_model(model: GraphModel) -> dict[str, bytes]:
     """Return the files of a graph model by name, ``model.json`` first.
 
     The shards are of equal size, the last one smaller: TF.js reads zeros where the last shard is the largest.
     """
-    blob = b"".join(np.ascontiguousarray(weight.values).tobytes() for weight in model.weights)
+    blob = b"".join(np.ascontiguousarray(weight.values).tobytes() for weight in model.stored_weights())
     count = max(1, -(-len(blob) // SHARD_BYTES))
     shards = {
         f"group1-shard{index + 1}of{count}.bin": blob[index * SHARD_BYTES : (index + 1) * SHARD_BYTES]
         for index in range(count)
     }
+    captured = model.initializer.outputs if model.initializer else {}
+    resources = {name: {"resourceId": number} for number, name in enumerate(captured, start=1)}
     document = {
         "format": "graph-model",
         "generatedBy": model.producer,
         "convertedBy": "yolo-edge",
         "signature": {
-            "inputs": {key: info.to_json() for key, info in model.inputs.items()},
+            "inputs": {key: info.to_json() for key, info in model.inputs.items()}
+            | {
+                name: TensorInfo(name, "float32", captured[name].shape).to_json() | resource
+                for name, resource in resources.items()
+            },
             "outputs": {key: info.to_json() for key, info in model.outputs.items()},
         },
         "modelTopology": {
@@ -57,8 +57,22 @@ def serialize_model(model: GraphModel) -> dict[str, bytes]:
             "library": {},
             "versions": {"producer": _PRODUCER_VERSION},
         },
-        "weightsManifest": [{"paths": list(shards), "weights": [_weight_json(weight) for weight in model.weights]}],
+        "weightsManifest": [
+            {"paths": list(shards), "weights": [_weight_json(weight) for weight in model.stored_weights()]}
+        ],
     }
+    if model.initializer:
+        document["modelInitializer"] = {
+            "node": [node.to_json() for node in model.initializer.nodes],
+            "versions": {"producer": _PRODUCER_VERSION},
+        }
+        document["initializerSignature"] = {
+            "inputs": {},
+            "outputs": {
+                captured[name].node: {"name": f"{captured[name].node}:0", "dtype": type_name("float32")} | resource
+                for name, resource in resources.items()
+            },
+        }
     return {MODEL_FILE: json.dumps(document, separators=(",", ":")).encode(), **shards}
 
 
@@ -84,15 +98,16 @@ def read_model(directory: Path) -> GraphModel:
     try:
         topology, signature = document["modelTopology"], document.get("signature", {})
         weights = tuple(weight for group in document["weightsManifest"] for weight in _read_group(group, directory))
+        initializer = _read_initializer(document, weights)
+        decoded_first = {weight.name for weight in initializer.weights} if initializer else set()
+        images = {key: info for key, info in signature.get("inputs", {}).items() if "resourceId" not in info}
         return GraphModel(
-            nodes=tuple(
-                Node(node["name"], node["op"], tuple(node.get("input", ())), node.get("attr", {}))
-                for node in topology["node"]
-            ),
-            weights=weights,
-            inputs=_read_infos(signature.get("inputs", {})),
+            nodes=_read_nodes(topology),
+            weights=tuple(weight for weight in weights if weight.name not in decoded_first),
+            inputs=_read_infos(images),
             outputs=_read_infos(signature.get("outputs", {})),
             producer=document.get("generatedBy") or "unknown",
+            initializer=initializer,
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ModelError(
@@ -160,6 +175,26 @@ def _read_shard(directory: Path, name: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"Shard {path} cannot be read: {error.strerror}.", fix="Convert the weights again.") from error
+
+
+def _read_nodes(topology: dict[str, Any]) -> tuple[Node, ...]:
+    return tuple(
+        Node(node["name"], node["op"], tuple(node.get("input", ())), node.get("attr", {})) for node in topology["node"]
+    )
+
+
+def _read_initializer(document: dict[str, Any], weights: tuple[Weight, ...]) -> Initializer | None:
+    if not document.get("modelInitializer"):
+        return None
+    nodes = _read_nodes(document["modelInitializer"])
+    constants = {node.name for node in nodes if node.op == "Const"}
+    made = {info["resourceId"]: name for name, info in document["initializerSignature"]["outputs"].items()}
+    outputs = {
+        key: Captured(made[info["resourceId"]], tuple(int(dim["size"]) for dim in info["tensorShape"]["dim"]))
+        for key, info in document["signature"]["inputs"].items()
+        if "resourceId" in info
+    }
+    return Initializer(nodes, tuple(weight for weight in weights if weight.name in constants), outputs)
 
 
 def _read_infos(infos: dict[str, Any]) -> dict[str, TensorInfo]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,39 @@ from yolo_edge.bundle.manifest import (
     model_record,
     record_files,
     tool_record,
-    wire_bytes_of,
     write_manifest,
 )
-from yolo_edge.checkpoint.export import ExportedModel, export_checkpoint, load_onnx, parse_image_size
+from yolo_edge.checkpoint.export import ExportedModel, parse_image_size
 from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import say
-from yolo_edge.errors import ModelError, UsageError
+from yolo_edge.errors import UsageError
+from yolo_edge.figures import require_matplotlib
 from yolo_edge.files import MANIFEST_FILE, staged_directory
-from yolo_edge.lowering.engine import Engine, find_engine
-from yolo_edge.quantization.budget import bytes_for_bits, parse_bytes
-from yolo_edge.quantization.codes import Codes, Encodings
-from yolo_edge.quantization.photos import DEFAULT_SAMPLES
+from yolo_edge.lowering.engine import find_engine
+from yolo_edge.quantization.budget import parse_bytes
+from yolo_edge.quantization.photos import DEFAULT_SAMPLES, find_photos
 from yolo_edge.quantization.plan import PLAN_FILE, read_plan, write_plan
-from yolo_edge.quantization.scheme import QuantizationRequest, Quantized, check_request, find_scheme
-from yolo_edge.tfjs.manifest import serialize_model, write_model
+from yolo_edge.quantization.scheme import (
+    BUILTIN_PHOTOS,
+    NO_PHOTOS,
+    QuantizationRequest,
+    Quantized,
+    Scheme,
+    check_request,
+    find_scheme,
+)
+from yolo_edge.quantization.sensitivity import (
+    LayerSensitivity,
+    draw_sensitivity,
+    measure_sensitivity,
+    sensitivity_csv,
+)
+from yolo_edge.tfjs.manifest import write_model
+from yolo_edge.verbs.pipeline import complete_request, count_parameters, export_model, holds_codes
 
 ONNX_FILE = "model.onnx"
+SENSITIVITY_TABLE = "sensitivity.csv"
+SENSITIVITY_CHART = "sensitivity.png"
 
 
 @dataclass(frozen=True)
@@ -40,11 +56,13 @@ class Conversion:
         directory: where it lies.
         manifest: its ``manifest.json``.
         operations: operation type → how many of them run in a frame.
+        sensitivity: what each layer's rounding costs, where that was asked for; the costliest first.
     """
 
     directory: Path
     manifest: Manifest
     operations: dict[str, int]
+    sensitivity: tuple[LayerSensitivity, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
@@ -52,6 +70,7 @@ class Conversion:
             "directory": str(self.directory),
             "manifest": self.manifest.model_dump(mode="json"),
             "operations": self.operations,
+            "sensitivity": [asdict(layer) for layer in self.sensitivity],
         }
 
 
@@ -73,6 +92,7 @@ def convert(
     max_bytes: str | int | None = None,
     bits: float | None = None,
     plan: str | Path | None = None,
+    sensitivity: bool = False,
 ) -> Conversion:
     """Convert YOLO pose weights to a TensorFlow.js graph model.
 
@@ -81,20 +101,22 @@ def convert(
         output: the directory to make: ``model.json``, shards of at most 4 MiB, ``manifest.json``.
         imgsz: input size in pixels: one side (``640``), or height x width (``"480x640"``); multiples of 32. 640 for a
             checkpoint; an ONNX file has its own, which this must then equal.
-        quantize: ``float32``, ``float16``, ``int8`` or ``rd``.
+        quantize: ``float32``, ``float16``, ``int8``, ``int4`` or ``rd``.
         engine: ``direct`` or ``tensorflow``.
         onnx: ``"keep"`` leaves the ONNX model in the directory as ``model.onnx``.
         end2end: export the end-to-end output of a YOLO26 checkpoint.
         name: name of the model in the manifest; the source's stem by default.
         trust: load a checkpoint of one's own without the pickle check.
         force: replace an existing output directory that yolo-edge made.
-        calibration: photos for ``int8`` and ``rd``: a folder, a COCO json, an Ultralytics data yaml, or ``"builtin"``
-            for those that the installed packages ship. Without it ``int8`` rounds to nearest, ``rd`` takes builtin.
-        samples: the most photos to calibrate on.
+        calibration: photos for ``int8``, ``int4`` and ``rd``: a folder, a COCO json, an Ultralytics data yaml;
+            ``"builtin"``, the default, for those that the installed packages ship; ``"none"`` for ``int8`` to round to
+            nearest.
+        samples: how many calibration inputs to compose of the photos, and the most photos to read.
         seed: of the choice of photos and of the calibration.
         max_bytes: ``rd``: budget on the wire for the whole model, ``"1.4MB"`` or bytes.
         bits: ``rd``: the same as bits on the wire a parameter.
         plan: a ``quantization.yaml`` to repeat, or the directory that holds it.
+        sensitivity: measure what each layer's rounding costs; writes ``sensitivity.csv`` and ``sensitivity.png``.
 
     Raises:
         InputError: the source or the output cannot be used.
@@ -116,23 +138,34 @@ def convert(
         plan=None if plan is None else read_plan(Path(plan)),
     )
     check_request(scheme, request, bits)
+    if scheme.is_packed and engine != "direct":
+        raise UsageError(
+            f"--quantize {quantize} needs --engine direct: the codes of a channel have a scale of their own, which the "
+            f"{engine} chain cannot write.",
+            fix="Leave --engine out, or use --quantize int8.",
+        )
+    if sensitivity:
+        _check_sensitivity(scheme, calibration)
     size = None if imgsz is None else parse_image_size(str(imgsz))
     with staged_directory(Path(output), force=force) as directory:
         path = resolve_source(str(source))
-        exported = _exported(path, size, end2end=end2end, trust=trust)
-        quantized = scheme.encode(exported.model, _completed(request, exported, lowering, bits))
+        exported = export_model(path, size, end2end=end2end, trust=trust)
+        quantized = scheme.encode(exported.model, complete_request(request, exported, lowering, bits))
         say(f"Lowering to a TF.js graph model ({engine} engine, {quantize} weights)")
         graph = lowering.lower(exported.model, quantized.encodings)
         files = write_model(graph, directory)
         others = _write_others(directory, exported, quantized, onnx)
+        layers = _measured(exported, quantized, request) if sensitivity else ()
+        if layers:
+            others += _write_sensitivity(directory, layers, f"{name or path.stem}, {quantize}")
         say("Measuring wire bytes (Brotli)")
-        records = record_files(directory, files, others, quantized=_holds_codes(quantized.encodings))
+        records = record_files(directory, files, others, quantized=holds_codes(quantized.encodings))
         manifest = Manifest(
             name=name or path.stem,
             scheme=quantize,
             source=SourceRecord(**asdict(exported.source)),
             tool=tool_record(engine),
-            model=model_record(exported.head, _parameters(exported), sum(graph.operations().values())),
+            model=model_record(exported.head, count_parameters(exported), sum(graph.operations().values())),
             contract=make_contract(exported.head, next(iter(graph.outputs))),
             files=records,
             raw_bytes=sum(record.bytes for record in records.values() if record.wire_bytes is not None),
@@ -140,19 +173,34 @@ def convert(
         )
         write_manifest(manifest, directory)
     say(f"Wrote {output} ({MANIFEST_FILE}, {', '.join(files)})")
-    return Conversion(Path(output), manifest, dict(graph.operations().most_common()))
+    return Conversion(Path(output), manifest, dict(graph.operations().most_common()), layers)
 
 
-def _completed(
-    request: QuantizationRequest, exported: ExportedModel, lowering: Engine, bits: float | None
-) -> QuantizationRequest:
-    """Add what is known once the model is: its head, its size, and how to measure a quantized form of it."""
+def _check_sensitivity(scheme: Scheme, calibration: str | Path | None) -> None:
+    if "calibration" not in scheme.options or calibration == NO_PHOTOS:
+        raise UsageError(
+            "--sensitivity measures rounding on calibration photos, and none are used here.",
+            fix="Use --quantize int8, int4 or rd, with photos.",
+        )
+    require_matplotlib()
 
-    def measure(encodings: Encodings) -> int:
-        return wire_bytes_of(serialize_model(lowering.lower(exported.model, encodings)))
 
-    budget = request.max_bytes if bits is None else bytes_for_bits(bits, _parameters(exported))
-    return replace(request, head=exported.head, max_bytes=budget, measure=measure)
+def _measured(
+    exported: ExportedModel, quantized: Quantized, request: QuantizationRequest
+) -> tuple[LayerSensitivity, ...]:
+    """Measure the sensitivities; none for an end-to-end output, which is not calibrated either."""
+    if quantized.plan is None:
+        return ()
+    chosen = quantized.plan.calibration
+    source = None if request.calibration in (None, BUILTIN_PHOTOS) else request.calibration
+    photos = find_photos(source, samples=chosen.samples, seed=chosen.seed)
+    return measure_sensitivity(exported.model, exported.head, photos, quantized.encodings, seed=chosen.seed)
+
+
+def _write_sensitivity(directory: Path, layers: tuple[LayerSensitivity, ...], title: str) -> tuple[str, ...]:
+    (directory / SENSITIVITY_TABLE).write_text(sensitivity_csv(layers), encoding="utf-8")
+    draw_sensitivity(layers, title, directory / SENSITIVITY_CHART)
+    return (SENSITIVITY_TABLE, SENSITIVITY_CHART)
 
 
 def _write_others(directory: Path, exported: ExportedModel, quantized: Quantized, onnx: str | None) -> tuple[str, ...]:
@@ -165,32 +213,3 @@ def _write_others(directory: Path, exported: ExportedModel, quantized: Quantized
         write_plan(quantized.plan, directory)
         others.append(PLAN_FILE)
     return tuple(others)
-
-
-def _exported(path: Path, size: tuple[int, int] | None, *, end2end: bool, trust: bool) -> ExportedModel:
-    if path.suffix.lower() != ".onnx":
-        return export_checkpoint(path, size or (640, 640), end2end=end2end, trust=trust)
-    exported = load_onnx(path)
-    if size and size != exported.head.image_size:
-        height, width = exported.head.image_size
-        raise ModelError(
-            f"{path} was exported at {height}x{width} px, and {size[0]}x{size[1]} was asked for.",
-            fix="Leave --imgsz out, or convert the .pt.",
-        )
-    if end2end and exported.head.layout != "end2end":
-        raise UsageError(f"{path} has a raw output.", fix="Give --end2end with the .pt, or leave it out.")
-    return exported
-
-
-def _holds_codes(encodings: Encodings) -> bool:
-    return any(isinstance(encoding, Codes) for encoding in encodings.values())
-
-
-def _parameters(exported: ExportedModel) -> int:
-    """Count the learned values: kernels and biases of the convolutions."""
-    from math import prod
-
-    weights = {tensor.name: prod(tensor.dims) for tensor in exported.model.graph.initializer}
-    convolutions = [node for node in exported.model.graph.node if node.op_type == "Conv"]
-    names = {name for node in convolutions for name in node.input[1:] if name in weights}
-    return sum(weights[name] for name in names)

@@ -8,9 +8,14 @@ from rich.console import Group
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from yolo_edge.quantization.sensitivity import LayerSensitivity
     from yolo_edge.verbs.convert import Conversion
+    from yolo_edge.verbs.frontier import Frontier
     from yolo_edge.verbs.models import ModelListing
     from yolo_edge.verbs.predict import Prediction
+
+
+_LAYERS_SHOWN = 15
 
 
 def megabytes(count: int) -> str:
@@ -44,7 +49,60 @@ def conversion_table(result: Conversion) -> Group:
         wire = megabytes(record.wire_bytes) if record.wire_bytes is not None else "not served"
         files.add_row(name, megabytes(record.bytes), wire, record.sha256[:16])
     files.add_row("in all", megabytes(manifest.raw_bytes), megabytes(manifest.wire_bytes), "")
-    return Group(grid, "", files)
+    if not result.sensitivity:
+        return Group(grid, "", files)
+    return Group(grid, "", files, "", _sensitivity_table(result.sensitivity))
+
+
+def _sensitivity_table(layers: tuple[LayerSensitivity, ...]) -> Table:
+    """Show the layers whose rounding costs most, in thousandths of keypoint similarity."""
+    columns = ("layer", "weights", "bits", "step/rms", "keypoints", "boxes", "scores")
+    table = Table(*columns, box=None, pad_edge=False, title="harm of rounding, 1e-3 OKS", title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for layer in layers[:_LAYERS_SHOWN]:
+        harm = (f"{1000 * value:.3f}" for value in (layer.keypoints, layer.boxes, layer.scores))
+        table.add_row(layer.layer, f"{layer.weights:,}", str(layer.bits), f"{layer.step:.3f}", *harm)
+    rest = layers[_LAYERS_SHOWN:]
+    if rest:
+        harm = (
+            f"{1000 * sum(getattr(layer, part) for layer in rest):.3f}" for part in ("keypoints", "boxes", "scores")
+        )
+        table.add_row(f"{len(rest)} others", f"{sum(layer.weights for layer in rest):,}", "", "", *harm)
+    return table
+
+
+def frontier_table(result: Frontier) -> Group:
+    """Show what each size costs."""
+    grid = _grid()
+    grid.add_row("model", f"{result.model} at {result.image_size[0]}x{result.image_size[1]} px (height x width)")
+    grid.add_row("measured on", f"{result.photos}, {result.photo_count} photos")
+    grid.add_row("calibrated on", result.calibration)
+    if result.average_precision is not None:
+        grid.add_row("float AP", f"{100 * result.average_precision:.1f} points")
+    grid.add_row("directory", str(result.directory))
+    columns = ("point", "raw", "on the wire", "mean OKS", "of seen keypoints", "persons", "lost", "AP loss (95 %)")
+    points = Table(*columns, box=None, pad_edge=False)
+    for column in points.columns[1:]:
+        column.justify = "right"
+    for point in result.points:
+        agreement, loss = point.agreement, point.loss
+        points.add_row(
+            point.name,
+            megabytes(point.raw_bytes),
+            megabytes(point.wire_bytes),
+            _share(agreement.similarity),
+            _share(agreement.seen_similarity),
+            str(agreement.persons),
+            str(agreement.lost),
+            f"{loss.points:+.2f} ({loss.low:+.2f} to {loss.high:+.2f})" if loss else "no labels",
+        )
+    skipped = [f"skipped {point.name}: {point.reason}" for point in result.skipped]
+    return Group(grid, "", points, *skipped)
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"
 
 
 def prediction_table(result: Prediction) -> Table:

@@ -8,10 +8,12 @@ Source of the kernel layouts: TensorFlow's ``conv2d`` (``[height, width, in, out
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from yolo_edge.lowering.context import Array, LoweringContext, Operation
+from yolo_edge.lowering.context import KernelLayout, LoweringContext, Operation
 from yolo_edge.lowering.layout import NHWC, Permutation
 from yolo_edge.lowering.rules import lowers
 from yolo_edge.tfjs.graph import (
@@ -71,22 +73,23 @@ def lower_conv(context: LoweringContext, operation: Operation) -> None:
     bias_name = operation.inputs[2] if len(operation.inputs) > 2 else ""
     if bias_name and not context.is_constant(bias_name):
         raise operation.refuse("a bias that is computed at run time")
-    bias = context.constants[bias_name] if bias_name else None
     layout = _layout(context, source, window, groups)
     reference = context.laid_out(source, layout)
+    bias = context.bias(bias_name) if bias_name and groups in (1, channels) else None
     if groups == 1:
-        kernel_node = context.kernel(kernel_name, lambda array: array.transpose(2, 3, 1, 0))
+        kernel_node = context.kernel(kernel_name, KernelLayout(kernel.shape, (2, 3, 1, 0)))
         result = _emit(context, "_FusedConv2D", "Conv2D", [reference, kernel_node], bias, window)
     elif groups == channels:
-        kernel_node = context.kernel(kernel_name, lambda array: _depthwise_kernel(array, groups))
+        shape = (groups, len(kernel) // groups, *kernel.shape[2:])
+        kernel_node = context.kernel(kernel_name, KernelLayout(shape, (2, 3, 0, 1)))
         inputs = [reference, kernel_node]
         result = _emit(context, "FusedDepthwiseConv2dNative", "DepthwiseConv2dNative", inputs, bias, window)
     else:
-        result = _grouped(context, operation, reference, bias, window)
+        result = _grouped(context, operation, reference, window)
     context.bind(operation.outputs[0], result, layout)
 
 
-def _window(operation: Operation, kernel: Array) -> _Window:
+def _window(operation: Operation, kernel: npt.NDArray[Any]) -> _Window:
     attributes = operation.attributes
     if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
         raise operation.refuse(f"auto_pad={attributes['auto_pad']!r}")
@@ -105,18 +108,14 @@ def _layout(context: LoweringContext, source: str, window: _Window, groups: int)
     return permutation if keeps else NHWC
 
 
-def _depthwise_kernel(kernel: Array, groups: int) -> Array:
-    return kernel.reshape(groups, -1, *kernel.shape[2:]).transpose(2, 3, 0, 1)
-
-
 def _emit(
-    context: LoweringContext, fused: str, plain: str, inputs: list[str], bias: Array | None, window: _Window
+    context: LoweringContext, fused: str, plain: str, inputs: list[str], bias: str | None, window: _Window
 ) -> str:
     if bias is None:
         return context.emit(plain, inputs, **window.attributes())
     return context.emit(
         fused,
-        [*inputs, context.constant(bias)],
+        [*inputs, bias],
         fused_ops=strings_attribute(["BiasAdd"]),
         num_args=integer_attribute(1),
         epsilon={"f": 0.0},
@@ -124,9 +123,7 @@ def _emit(
     )
 
 
-def _grouped(
-    context: LoweringContext, operation: Operation, reference: str, bias: Array | None, window: _Window
-) -> str:
+def _grouped(context: LoweringContext, operation: Operation, reference: str, window: _Window) -> str:
     """One convolution a group: TF.js has no grouped convolution.
 
     Such a kernel stays unquantized here: its slices would need a code tensor each.
@@ -134,6 +131,7 @@ def _grouped(
     kernel, groups = context.constants[operation.inputs[1]], operation.attributes["group"]
     encoding = context.encodings.get(operation.inputs[1])
     kernel = encoding.decoded() if encoding is not None else kernel
+    bias = context.constants[operation.inputs[2]] if len(operation.inputs) > 2 and operation.inputs[2] else None
     batch, channels, height, width = context.shape(operation.inputs[0])
     size = channels // groups
     results = []
@@ -141,7 +139,7 @@ def _grouped(
         begin = context.constant(np.array([0, 0, 0, group * size]))
         extent = context.constant(np.array([batch, height, width, size]))
         piece = context.emit("Slice", [reference, begin, extent], Index=type_attribute("int32"))
-        part_bias = None if bias is None else np.split(bias, groups)[group]
+        part_bias = None if bias is None else context.constant(np.split(bias, groups)[group])
         part_kernel = context.constant(part.transpose(2, 3, 1, 0))
         results.append(_emit(context, "_FusedConv2D", "Conv2D", [piece, part_kernel], part_bias, window))
     axis = context.constant(np.array(3))

@@ -1,0 +1,63 @@
+"""Size against quality, as rows and as a picture."""
+
+import csv
+import io
+import re
+
+import numpy as np
+from PIL import Image
+
+from yolo_edge.validation.agreement import Agreement
+from yolo_edge.validation.coco import PrecisionLoss
+from yolo_edge.validation.frontier import FrontierPoint, draw_frontier, frontier_csv
+
+
+def point(scheme, wire, similarity, loss=None):
+    agreement = Agreement(similarity, similarity, 100, 3, {})
+    interval = None if loss is None else PrecisionLoss(loss, loss - 1, loss + 1)
+    return FrontierPoint(f"{scheme}:{wire}", scheme, wire, 3_000_000, wire, agreement, interval)
+
+
+PLAIN = [point("float16", 5_350_000, 0.999), point("rd", 1_400_000, 0.98), point("rd", 1_200_000, 0.95)]
+LABELLED = [point("int8", 1_900_000, 0.99, 0.2), point("rd", 1_400_000, 0.98, 0.5), point("rd", 1_200_000, 0.95, 1.1)]
+
+
+def test_table_holds_every_figure():
+    rows = list(csv.DictReader(io.StringIO(frontier_csv(LABELLED))))
+    assert [row["point"] for row in rows] == ["int8:1900000", "rd:1400000", "rd:1200000"], "in the order asked for"
+    assert rows[1]["wire_bytes"] == "1400000" and rows[1]["mean_oks"] == "0.98" and rows[1]["lost"] == "3"
+    assert [rows[1][name] for name in ("ap_loss", "ap_loss_low", "ap_loss_high")] == ["0.5", "-0.5", "1.5"]
+
+
+def test_a_figure_that_was_not_measured_is_empty():
+    (row,) = csv.DictReader(io.StringIO(frontier_csv([point("int8", 1_900_000, None)])))
+    assert row["mean_oks"] == row["ap_loss"] == ""
+
+
+def test_pictures_are_the_same_bytes_each_time_and_tell_no_date(tmp_path, monkeypatch):
+    import matplotlib as mpl
+
+    first, second = ([tmp_path / f"{run}{suffix}" for suffix in (".png", ".svg")] for run in (1, 2))
+    draw_frontier(LABELLED, "title", first)
+    monkeypatch.setitem(mpl.rcParams, "font.size", 30)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    draw_frontier(LABELLED, "title", second)
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes() == two.read_bytes()
+    assert not re.search(r"<dc:date>|matplotlib\.org|[Mm]atplotlib v", first[1].read_text())
+    assert b"Software" not in first[0].read_bytes()
+    assert mpl.rcParams["font.size"] == 30, "the user's style is left alone"
+
+
+def test_a_second_panel_where_there_are_labels(tmp_path):
+    draw_frontier(PLAIN, "title", [tmp_path / "plain.png"])
+    draw_frontier(LABELLED, "title", [tmp_path / "labelled.png"])
+    plain, labelled = (Image.open(tmp_path / name) for name in ("plain.png", "labelled.png"))
+    assert plain.width == labelled.width == 1600, "twice the width that pages show"
+    assert labelled.height > 1.5 * plain.height
+    assert np.asarray(plain.convert("L")).std() > 5, "something is drawn"
+
+
+def test_a_single_tiny_point_can_be_drawn(tmp_path):
+    draw_frontier([point("rd", 40_000, 0.9)], "title", [tmp_path / "one.svg"])
+    assert (tmp_path / "one.svg").stat().st_size > 1000

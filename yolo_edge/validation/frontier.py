@@ -1,0 +1,173 @@
+"""Size against quality: one point a variant, as rows and as a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yolo_edge.figures import save_figure
+from yolo_edge.validation.agreement import Agreement
+from yolo_edge.validation.coco import PrecisionLoss
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MEGABYTE = 1e6
+_WIDTH, _PANEL_HEIGHT, _DOTS = 8.0, 3.4, 200  # inches, inches, dots an inch: sharp at 800 px, and at twice that
+_COLOURS = ("#0b6e99", "#d9480f", "#2b8a3e", "#862e9c", "#5c4813", "#495057")
+_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+_BELOW, _ABOVE = (
+    (7, -12),
+    (7, 6),
+)  # points right of the mark; a curve that rises leaves room below, one that falls above
+_LEFT_MARGIN, _RIGHT_MARGIN = 1.1, 1.4  # of the sizes; labels stand to the right
+
+
+@dataclass(frozen=True)
+class FrontierPoint:
+    """One variant of a model.
+
+    Attributes:
+        name: as it was asked for, ``scheme`` or ``scheme:budget``.
+        scheme: how its weights are stored.
+        max_bytes: its budget on the wire; None for a scheme without one.
+        raw_bytes: what ``model.json`` and shards take on a disk.
+        wire_bytes: what they take after Brotli.
+        agreement: with the float model.
+        loss: of average precision; None without labels.
+    """
+
+    name: str
+    scheme: str
+    max_bytes: int | None
+    raw_bytes: int
+    wire_bytes: int
+    agreement: Agreement
+    loss: PrecisionLoss | None = None
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the point as one flat, JSON-ready row; bytes, similarities 0-1, losses in points."""
+        loss = self.loss
+        return {
+            "point": self.name,
+            "scheme": self.scheme,
+            "max_bytes": self.max_bytes,
+            "raw_bytes": self.raw_bytes,
+            "wire_bytes": self.wire_bytes,
+            "mean_oks": _rounded(self.agreement.similarity),
+            "mean_oks_seen": _rounded(self.agreement.seen_similarity),
+            "persons": self.agreement.persons,
+            "lost": self.agreement.lost,
+            "ap_loss": _rounded(loss.points if loss else None),
+            "ap_loss_low": _rounded(loss.low if loss else None),
+            "ap_loss_high": _rounded(loss.high if loss else None),
+        }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def frontier_csv(points: Iterable[FrontierPoint]) -> str:
+    """Return the points as CSV with a header; a field without a value is empty."""
+    rows = [point.to_row() for point in points]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def draw_frontier(points: Sequence[FrontierPoint], title: str, pictures: Iterable[Path]) -> None:
+    """Draw wire bytes against mean object keypoint similarity, and below against the loss of average precision.
+
+    The lower panel is left out where no point has a loss. The same points give the same bytes: the picture takes no
+    style of the user's, and holds neither date nor version.
+
+    Args:
+        points: at least one.
+        title: stands above.
+        pictures: files to write, of :data:`yolo_edge.figures.PICTURE_SUFFIXES`.
+
+    Raises:
+        MissingComponentError: matplotlib is not installed.
+    """
+    ordered = sorted(points, key=lambda point: point.wire_bytes)
+    save_figure(lambda: _figure(ordered, title), pictures)
+
+
+def _figure(points: Sequence[FrontierPoint], title: str) -> Figure:
+    from matplotlib.figure import Figure
+
+    losses = [point for point in points if point.loss is not None]
+    panels = 2 if losses else 1
+    figure = Figure(figsize=(_WIDTH, 0.6 + _PANEL_HEIGHT * panels), dpi=_DOTS, layout="constrained", facecolor="white")
+    axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
+    figure.suptitle(title, fontsize=11)
+    _draw_similarity(axes[0], points)
+    if losses:
+        _draw_loss(axes[1], losses)
+    _scale_sizes(axes[-1], points)
+    return figure
+
+
+def _draw_similarity(panel: Axes, points: Sequence[FrontierPoint]) -> None:
+    _draw_points(panel, points, [point.agreement.similarity or 0.0 for point in points], _BELOW)
+    panel.legend(loc="lower right", frameon=False)
+    panel.set_ylabel("mean keypoint similarity (OKS)\nto the float model")
+    panel.margins(y=0.12)
+
+
+def _draw_loss(panel: Axes, points: Sequence[FrontierPoint]) -> None:
+    losses = [point.loss for point in points if point.loss is not None]
+    for point, loss in zip(points, losses, strict=True):
+        panel.vlines(point.wire_bytes / _MEGABYTE, loss.low, loss.high, color="#adb5bd", linewidth=4, zorder=1)
+    panel.axhline(0, color="#495057", linewidth=0.8)
+    _draw_points(panel, points, [loss.points for loss in losses], _ABOVE)
+    panel.set_ylabel("AP loss, points\n(bars: 95 % interval)")
+    panel.margins(y=0.12)
+
+
+def _draw_points(
+    panel: Axes, points: Sequence[FrontierPoint], values: Sequence[float], offset: tuple[float, float]
+) -> None:
+    """Draw one line a scheme, and each point's size beside it; points are in order of size."""
+    panel.grid(color="#e9ecef")
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)
+    for index, scheme in enumerate(sorted({point.scheme for point in points})):
+        chosen = [
+            (point.wire_bytes / _MEGABYTE, value)
+            for point, value in zip(points, values, strict=True)
+            if point.scheme == scheme
+        ]
+        colour = _COLOURS[index % len(_COLOURS)]
+        panel.plot(*zip(*chosen, strict=True), "o-", color=colour, markersize=7, linewidth=1.5, label=scheme, zorder=3)
+        for size, value in chosen:
+            text = f"{size:.2f} MB" if size >= 0.1 else f"{1000 * size:.0f} kB"
+            panel.annotate(
+                text if len(chosen) > 1 else f"{scheme} {text}",
+                (size, value),
+                xytext=offset,
+                textcoords="offset points",
+                fontsize=9,
+                color=colour,
+                zorder=4,
+            )
+
+
+def _scale_sizes(panel: Axes, points: Sequence[FrontierPoint]) -> None:
+    """Sizes on a logarithmic axis, since twice as small is as good a step wherever it is taken."""
+    least, most = (edge / _MEGABYTE for edge in (points[0].wire_bytes, points[-1].wire_bytes))
+    low, high = least / _LEFT_MARGIN, most * _RIGHT_MARGIN
+    panel.set_xscale("log")
+    panel.set_xlim(low, high)
+    ticks = [tick for tick in _TICKS if low <= tick <= high] or [round(least, 3)]
+    panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    panel.minorticks_off()
+    panel.set_xlabel("megabytes on the wire (Brotli), logarithmic")

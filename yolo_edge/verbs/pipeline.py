@@ -1,0 +1,74 @@
+"""The stages that several verbs share: weights → ONNX → quantized weights → files → bytes on the wire."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from yolo_edge.bundle.manifest import wire_bytes_of
+from yolo_edge.checkpoint.export import ExportedModel, export_checkpoint, load_onnx
+from yolo_edge.errors import ModelError, UsageError
+from yolo_edge.lowering.engine import Engine
+from yolo_edge.quantization.budget import bytes_for_bits
+from yolo_edge.quantization.codes import Codes, Encodings
+from yolo_edge.quantization.scheme import QuantizationRequest
+from yolo_edge.tfjs.manifest import serialize_model
+
+DEFAULT_SIZE = (640, 640)
+"""Height and width that a checkpoint is exported at, pixels."""
+
+
+def export_model(
+    path: Path, size: tuple[int, int] | None, *, end2end: bool = False, trust: bool = False
+) -> ExportedModel:
+    """Export a checkpoint, or load an ONNX file.
+
+    Args:
+        path: the ``.pt`` or ``.onnx`` file.
+        size: input height and width in pixels; 640 by default for a checkpoint, its own for an ONNX file.
+        end2end: export the end-to-end output of a YOLO26 checkpoint.
+        trust: load a checkpoint of one's own without the pickle check.
+
+    Raises:
+        InputError: the file cannot be used, or an ONNX file is of another size.
+        UsageError: an ONNX file has no end-to-end output, and it was asked for.
+    """
+    if path.suffix.lower() != ".onnx":
+        return export_checkpoint(path, size or DEFAULT_SIZE, end2end=end2end, trust=trust)
+    exported = load_onnx(path)
+    if size and size != exported.head.image_size:
+        height, width = exported.head.image_size
+        raise ModelError(
+            f"{path} was exported at {height}x{width} px, and {size[0]}x{size[1]} was asked for.",
+            fix="Leave --imgsz out, or convert the .pt.",
+        )
+    if end2end and exported.head.layout != "end2end":
+        raise UsageError(f"{path} has a raw output.", fix="Give --end2end with the .pt, or leave it out.")
+    return exported
+
+
+def complete_request(
+    request: QuantizationRequest, exported: ExportedModel, lowering: Engine, bits: float | None = None
+) -> QuantizationRequest:
+    """Add what is known once the model is: its head, its size, and how to measure a quantized form of it."""
+
+    def measure(encodings: Encodings) -> int:
+        return wire_bytes_of(serialize_model(lowering.lower(exported.model, encodings)))
+
+    budget = request.max_bytes if bits is None else bytes_for_bits(bits, count_parameters(exported))
+    return replace(request, head=exported.head, max_bytes=budget, measure=measure)
+
+
+def holds_codes(encodings: Encodings) -> bool:
+    """Tell whether weights become integer codes, whose bytes on the wire are measured at the best Brotli quality."""
+    return any(isinstance(encoding, Codes) for encoding in encodings.values())
+
+
+def count_parameters(exported: ExportedModel) -> int:
+    """Count the learned values: kernels and biases of the convolutions."""
+    from math import prod
+
+    weights = {tensor.name: prod(tensor.dims) for tensor in exported.model.graph.initializer}
+    convolutions = [node for node in exported.model.graph.node if node.op_type == "Conv"]
+    names = {name for node in convolutions for name in node.input[1:] if name in weights}
+    return sum(weights[name] for name in names)
