@@ -20,6 +20,9 @@ Kernels = Mapping[str, npt.NDArray[np.float32]]
 Steps = dict[str, npt.NDArray[np.float64]]
 """Kernel initializer → weight units a code, one value a channel, or a single one for the tensor."""
 
+FINEST_BASE, COARSEST_BASE = 1e-12, 1e6
+"""Bounds of the search, beyond which every step is at its own bound: harm is of no fixed scale."""
+
 _EXPONENT = 0.4
 _FINEST, _COARSEST = 0.002, 1.5
 """Bounds of a step, in root mean squares of the weights it is for."""
@@ -93,8 +96,8 @@ def entropy_bytes(kernels: Kernels, steps: Steps) -> float:
 
 def base_for_entropy(kernels: Kernels, allocate: Callable[[float], Steps], target: float) -> float:
     """Find the base at which ``allocate`` has an entropy of ``target`` bytes, by bisection."""
-    low, high = 1e-7, 10.0
-    for _ in range(24):
+    low, high = FINEST_BASE, COARSEST_BASE
+    for _ in range(28):
         middle = float(np.sqrt(low * high))
         low, high = (middle, high) if entropy_bytes(kernels, allocate(middle)) > target else (low, middle)
     return float(np.sqrt(low * high))

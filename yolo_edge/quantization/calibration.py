@@ -61,8 +61,8 @@ class LayerStatistics:
     """What calibration found out about one convolution.
 
     Attributes:
-        moments: second moments of the input columns, float32 ``[groups, n, n]``, ``n = in/groups · height · width``, each
-            group of mean diagonal 1.
+        moments: second moments of the input columns, float32 ``[groups, n, n]``, ``n = in/groups · height · width``;
+            the mean diagonal of each group is 1.
         harm: float32 ``[out, out]``; on the diagonal what a squared unit of weight error costs in each output channel,
             the mean over its weights; beside it how the channels' gradients go together.
     """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from yolo_edge.console import say
 from yolo_edge.errors import InputError
-from yolo_edge.quantization.allocation import Steps, base_for_entropy, channel_steps, entropy_bytes
+from yolo_edge.quantization.allocation import COARSEST_BASE, Steps, base_for_entropy, channel_steps, entropy_bytes
 from yolo_edge.quantization.codes import Codes
 from yolo_edge.quantization.feedback import (
     CalibratedModel,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _LEAST_FILL = 0.99
 _AIM = 0.996
 _MOST_TRIES = 6
-_COARSEST_BASE = 10.0
 _CONSTANT_BYTES = 60_000
 """A first guess of what biases, scales, model.json and error feedback add to the entropy; the search corrects it."""
 
@@ -58,7 +57,7 @@ def _search(known: CalibratedModel, model: onnx.ModelProto, request: Quantizatio
     budget = request.max_bytes
     target = _AIM * budget - _CONSTANT_BYTES
     best: tuple[int, dict[str, Codes]] | None = None
-    smallest = entropy_bytes(known.kernels, _steps(known, _COARSEST_BASE))
+    smallest = entropy_bytes(known.kernels, _steps(known, COARSEST_BASE))
     for attempt in range(_MOST_TRIES):
         if target <= smallest and attempt:
             break
@@ -73,7 +72,7 @@ def _search(known: CalibratedModel, model: onnx.ModelProto, request: Quantizatio
             break
         target += _AIM * budget - size
     if best is None:
-        smallest_size = request.measure(with_half_biases(feedback_codes(known, _steps(known, _COARSEST_BASE)), model))
+        smallest_size = request.measure(with_half_biases(feedback_codes(known, _steps(known, COARSEST_BASE)), model))
         raise InputError(
             f"The model cannot be made as small as {budget:,} bytes: the smallest is about {smallest_size:,}, and "
             "useless at that.",
