@@ -129,7 +129,6 @@ def convert(
         raise UsageError(f"--onnx takes 'keep', not {onnx!r}.", fix="Give --onnx keep, or leave it out.")
     if not str(output):
         raise UsageError("The output directory has no name.", fix="Give one with -o DIR.")
-    lowering.require()
     request = QuantizationRequest(
         calibration=calibration,
         samples=samples,
@@ -144,6 +143,7 @@ def convert(
             f"{engine} chain cannot write.",
             fix="Leave --engine out, or use --quantize int8.",
         )
+    lowering.require()
     if sensitivity:
         _check_sensitivity(scheme, calibration)
     size = None if imgsz is None else parse_image_size(str(imgsz))
