@@ -183,7 +183,7 @@ def test_a_model_without_convolutions_is_refused(name):
 def codes_of(name: str, kernels: dict[str, np.ndarray]) -> dict[str, Codes]:
     model = tiny_pose(kernels)
     size = {"int8": None, "int4": None, "rd": 76_000}[name]
-    request = QuantizationRequest(head=HEAD, samples=4, max_bytes=size, measure=lambda encodings: 75_900)
+    request = QuantizationRequest(head=HEAD, samples=8, max_bytes=size, measure=lambda encodings: 75_900)
     encodings = find_scheme(name).encode(model, request).encodings
     assert set(encodings) == {*kernels, *(f"{kernel}.bias" for kernel in kernels)}
     return {kernel: encodings[kernel] for kernel in kernels}

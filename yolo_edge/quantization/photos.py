@@ -77,6 +77,7 @@ def find_photos(source: str | Path | None, *, samples: int = DEFAULT_SAMPLES, se
         seed: of the choice.
 
     Raises:
+        UsageError: fewer than 8 samples.
         InputError: there is no such source, or it has fewer than 8 usable photos. Unusable ones are named and skipped.
     """
     if samples < FEWEST_PHOTOS:
