@@ -17,6 +17,9 @@ from yolo_edge import cli
 from yolo_edge.bundle.manifest import read_manifest
 from yolo_edge.checkpoint.export import load_onnx
 from yolo_edge.errors import InputError, MissingComponentError, ModelError, OutputError, UsageError
+from yolo_edge.photos.benchmark import Benchmark
+from yolo_edge.photos.photo import FilePhoto
+from yolo_edge.photos.reading import readable
 from yolo_edge.quantization.scheme import SCHEME_NAMES
 from yolo_edge.runtime.base import open_runtime
 from yolo_edge.validation.detection import find_persons
@@ -38,8 +41,9 @@ def labelled(converted_onnx, tmp_path_factory) -> Path:
     for name in photos.values():
         shutil.copy(shipped_photo(name), folder / "images" / name)
     with open_runtime("onnx", converted_onnx) as runtime:
-        paths = {key: folder / "images" / name for key, name in photos.items()}
-        found = find_persons(runtime, load_onnx(converted_onnx).head, paths)
+        files = tuple(FilePhoto(key, name, folder / "images" / name) for key, name in photos.items())
+        benchmark = Benchmark("labelled", "folder", files)
+        found = find_persons(runtime, load_onnx(converted_onnx).head, readable(benchmark))
     labels = [label_of(person, key) for key, persons in found.items() for person in persons if person.score > 0.5]
     return write_coco(folder / "labels.json", photos, labels)
 
@@ -95,7 +99,7 @@ def test_without_photos_the_command_says_it_is_a_smoke_test(converted_onnx, tmp_
     assert cli.run(["frontier", str(converted_onnx), "-o", str(out), "--schemes", "float16"]) == 0
     table, talk = capsys.readouterr()
     assert "smoke test" in talk and "--photos" in talk
-    assert "float16" in table and "no labels" in table and "2 photos" in table
+    assert "float16" in table and "no labels" in table and "16 photos" in table
 
 
 def test_json_on_stdout_is_one_document(converted_onnx, tmp_path, capsys):
