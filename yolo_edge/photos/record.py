@@ -14,7 +14,7 @@ from yolo_edge.errors import InputError
 from yolo_edge.files import make_directory, sha256_of
 from yolo_edge.photos.description import Description
 
-RECORD_FILE = "benchmark.json"
+RECORD_FILE = "yolo-edge-benchmark.json"
 
 
 class FetchedFile(BaseModel):
@@ -34,7 +34,7 @@ class FetchedFile(BaseModel):
 
 
 class Record(BaseModel):
-    """The content of ``benchmark.json``.
+    """The content of :data:`RECORD_FILE`.
 
     Attributes:
         description: of the set.
