@@ -94,15 +94,14 @@ def test_missing_file_directory_and_floats_are_refused(tmp_path):
         read_image(tmp_path / "f.tif")
 
 
-def test_colours_of_16_bits_and_grey_with_transparency(tmp_path):
+def test_colours_of_16_bits(tmp_path):
     import cv2
 
     deep = gradient().astype(np.uint16) * 257
     cv2.imwrite(str(tmp_path / "deep.png"), deep[..., ::-1])
     assert np.array_equal(read_image(tmp_path / "deep.png"), gradient())
-    cv2.imwrite(
-        str(tmp_path / "deep-alpha.png"), np.dstack([deep[..., ::-1], np.full(deep.shape[:2], 65535, np.uint16)])
-    )
+    opaque = np.full((*deep.shape[:2], 1), 65535, np.uint16)
+    cv2.imwrite(str(tmp_path / "deep-alpha.png"), np.concatenate([deep[..., ::-1], opaque], axis=2))
     assert np.array_equal(read_image(tmp_path / "deep-alpha.png"), gradient())
 
 
@@ -135,7 +134,7 @@ warnings.simplefilter("error")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 image = read_image(Path({str(path)!r}))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-print(*image.shape, *image[9, 9], peak * 1024 // (image.shape[0] * image.shape[1]))
+print(*image.shape[:2], *image[9, 9], peak * 1024 // (image.shape[0] * image.shape[1]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     height, width, *colour, bytes_a_pixel = (int(word) for word in done.stdout.split())
@@ -146,5 +145,5 @@ print(*image.shape, *image[9, 9], peak * 1024 // (image.shape[0] * image.shape[1
 def test_larger_photos_are_refused_by_their_header(tmp_path):
     Image.new("1", (14_000, 13_000)).save(tmp_path / "huge.png")
     for read in (read_image, image_size):
-        with pytest.raises(ImageError, match=r"huge\.png is too large: 14000x13000 px"):
+        with pytest.raises(ImageError, match=r"huge\.png is too large: .*182000000 pixels"):
             read(tmp_path / "huge.png")
