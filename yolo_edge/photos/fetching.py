@@ -69,6 +69,7 @@ def fetch_set(
     try:
         for file in description.files:
             fetch.file(file)
+            fetch.remember()  # a kill while photos come must not cost an archive
         if description.photos:
             document = parse_coco(directory / description.open)
             names = document.eligible(with_unlabelled=description.unlabelled == "background")
@@ -168,7 +169,7 @@ class _Fetch:
             held = _measured(target)
             if known is not None and held.sha256 == known.sha256:
                 return known, False
-            if known is None and RECORDED in self._expected(path):  # fetched by a call that was killed
+            if known is None and self._is_expected(path, held):
                 return held, False
             say(f"{target} has changed since it was fetched, or is another file: fetching it again")
         make_directory(target.parent)
@@ -182,11 +183,12 @@ class _Fetch:
             incoming.unlink(missing_ok=True)
         return fetched, True
 
-    def _expected(self, path: str) -> tuple[str, ...]:
-        """What the description says of a path's hash: a photo that is fetched one by one has none."""
-        return tuple(file.sha256 for file in self.description.files if file.path == path and not file.member) or (
-            RECORDED,
-        )
+    def _is_expected(self, path: str, held: FetchedFile) -> bool:
+        """Whether a file that nobody recorded, since a fetch was killed, may be what the description means."""
+        described = next((file for file in self.description.files if file.path == path), None)
+        if described is None or described.sha256 == RECORDED:
+            return True
+        return described.member is None and described.sha256 == held.sha256
 
     def _described(self, file: DescribedFile, target: Path, advance: Advance) -> FetchedFile:
         """Fetch a listed file, or the archive that holds it, and check that against the description."""
