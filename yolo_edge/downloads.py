@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from yolo_edge.console import Advance
-from yolo_edge.errors import OutputError
+from yolo_edge.files import explained
 
 TIMEOUT = 5.0
 """Seconds to wait for a connection, and between two blocks of an answer."""
@@ -143,20 +143,20 @@ class _Partial:
 
     def finish(self) -> None:
         """Make it the file."""
-        with _written(self._target):
+        with explained(self._target):
             self._content.replace(self._target)
             self._version.unlink(missing_ok=True)
 
     def _write(self, answer: HTTPResponse, start: int) -> None:
         length = _range_of(answer)[1] if start else answer.length
-        with _written(self._target):
+        with explained(self._target):
             if not start:
                 self._remember_version(answer)
             file = self._content.open("ab" if start else "wb", buffering=0)
         with file:
             received = self._tell(start)
             for block in blocks(answer):
-                with _written(self._target):
+                with explained(self._target):
                     file.write(block)
                 received = self._tell(received + len(block))
         if length is not None and received < length:
@@ -188,14 +188,3 @@ def _range_of(answer: HTTPResponse) -> tuple[int | None, int | None]:
     if not found:
         return None, None
     return int(found[1]), None if found[2] == "*" else int(found[2])
-
-
-@contextmanager
-def _written(target: Path) -> Iterator[None]:
-    """Tell refusals of the disk from those of the network."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"{target} cannot be written: {plain(error)}.", fix="Free some space, or choose another directory."
-        ) from error

@@ -199,7 +199,7 @@ def test_hashes_of_the_first_time_hold_ever_after(site, tmp_path):
         fetch_set(described(site), directory)
 
 
-def test_a_changed_photo_is_skipped_when_read_and_fetched_again(site, tmp_path):
+def test_a_changed_photo_is_skipped_when_read_and_fetched_again(site, tmp_path, said):
     directory = tmp_path / "set"
     fetch_set(described(site), directory)
     changed = directory / "images" / "003.png"
@@ -207,7 +207,9 @@ def test_a_changed_photo_is_skipped_when_read_and_fetched_again(site, tmp_path):
     photos = readable(find_benchmark(directory))
     assert 3 not in [photo.key for photo, _ in photos]
     assert [entry.name for entry in photos.skipped] == ["003.png"] and "sha256 is wrong" in photos.skipped[0].reason
+    said.clear()
     assert fetch_set(described(site), directory).downloaded == 1
+    assert len(said) == 1 and "003.png has changed" in said[0], "what threads say is heard"
     assert len(list(readable(find_benchmark(directory)))) == UNLABELLED
 
 
@@ -259,3 +261,9 @@ def test_a_description_of_ones_own_is_found_by_its_yaml(site, tmp_path):
     assert error.value.fix == f"Run yolo-edge benchmark fetch {path} --limit 3."
     fetch_set(described(site), Path(os.environ["YOLO_EDGE_CACHE"]) / "benchmarks" / "demo", limit=3)
     assert len(find_benchmark(path, limit=3).photos) == 3
+
+
+def test_a_full_disk_is_told(site, small_disk):
+    site.files["/photos/003.png"] = bytes(2_000_000)
+    with pytest.raises(OutputError, match=r"disk .* is full"):
+        fetch_set(described(site), small_disk / "set")

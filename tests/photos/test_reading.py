@@ -7,27 +7,9 @@ import pytest
 from PIL import Image
 
 from tests.validation.persons import write_photo
-from yolo_edge.console import reporting_to
 from yolo_edge.errors import InputError
 from yolo_edge.photos.benchmark import find_benchmark
 from yolo_edge.photos.reading import readable
-
-
-class Listener:
-    """Keeps what is said."""
-
-    def __init__(self):
-        self.lines = []
-
-    def say(self, message):
-        self.lines.append(message)
-
-
-@pytest.fixture
-def said():
-    listener = Listener()
-    with reporting_to(listener):
-        yield listener.lines
 
 
 def noise(height=40, width=60):

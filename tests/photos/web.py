@@ -20,9 +20,11 @@ class Site(http.server.ThreadingHTTPServer):
         refused: path → statuses to answer with, one entry an answer, before the file is given.
         requests: path and Range of every request.
         knows_ranges: whether a range is answered with a part.
-        held: a path whose answer stops after its first byte until this is another one.
-        is_holding: set once that happens.
+        held: paths whose answers stop after their first byte, until they are taken out.
+        holding: given once for each answer that is held.
     """
+
+    request_queue_size = 32  # eight threads at once overflow the usual 5, and try again a second later
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -31,12 +33,15 @@ class Site(http.server.ThreadingHTTPServer):
         self.refused: dict[str, list[int]] = {}
         self.requests: list[tuple[str, str | None]] = []
         self.knows_ranges = True
-        self.held: str | None = None
-        self.is_holding = threading.Event()
+        self.held: set[str] = set()
+        self.holding = threading.Semaphore(0)
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Stay quiet about clients that were killed."""
 
     def asked(self) -> list[str]:
         return sorted(path for path, _ in self.requests)
@@ -65,10 +70,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content) - start))
         self.send_header("ETag", tag)
         self.end_headers()
-        if self.server.held == self.path:
+        if self.path in self.server.held:
             self.wfile.write(content[start : start + 1])
-            self.server.is_holding.set()
-            while self.server.held == self.path:
+            self.server.holding.release()
+            while self.path in self.server.held:
                 time.sleep(0.01)
             return
         cuts = self.server.cut.get(self.path, [])

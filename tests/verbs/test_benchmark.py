@@ -15,6 +15,7 @@ from yolo_edge import cli
 from yolo_edge.errors import InputError, UsageError
 from yolo_edge.photos.benchmark import find_benchmark
 from yolo_edge.photos.description import known_descriptions
+from yolo_edge.photos.fetching import THREADS
 
 
 @pytest.fixture
@@ -61,18 +62,20 @@ def test_fetch_from_a_mirror_into_a_directory(site, yaml_file, tmp_path, capsys)
 
 
 def test_an_interrupted_fetch_goes_on(site, yaml_file, tmp_path):  # noqa: F811
-    site.held = "/photos/007.png"
+    site.held = {f"/photos/{key:03}.png" for key in range(4, UNLABELLED)}
+    assert len(site.held) == THREADS
     process = start_command("benchmark", "fetch", yaml_file, "-o", "set", cwd=tmp_path)
-    assert site.is_holding.wait(60)
+    for _ in range(THREADS):  # every thread is held, so the four photos before are whole
+        assert site.holding.acquire(timeout=60)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    site.held = None
-    kept = len(list((tmp_path / "set" / "images").glob("*.png")))
-    assert 0 < kept < UNLABELLED
+    site.held.clear()
+    kept = sorted(path.name for path in (tmp_path / "set" / "images").glob("[0-9]*.png"))
+    assert kept == ["000.png", "001.png", "002.png", "003.png"]
     site.requests.clear()
     fetched = yolo_edge.fetch_benchmark(yaml_file, output=tmp_path / "set")
     assert fetched.photos == UNLABELLED and len(find_benchmark(tmp_path / "set").photos) == UNLABELLED
-    assert len([path for path in site.asked() if path.startswith("/photos/")]) == UNLABELLED - kept
+    assert {path for path, _ in site.requests} == {f"/photos/{key:03}.png" for key in range(4, UNLABELLED)}
 
 
 def test_builtin_needs_no_fetching(capsys):

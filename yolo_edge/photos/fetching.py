@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from urllib.parse import quote
 from yolo_edge.console import Advance, progress, say
 from yolo_edge.downloads import DownloadError, blocks, download
 from yolo_edge.errors import InputError, NetworkError, OutputError
-from yolo_edge.files import make_directory, sha256_of
+from yolo_edge.files import explained, make_directory, sha256_of
 from yolo_edge.photos.benchmark import chosen
 from yolo_edge.photos.description import RECORDED, DescribedFile, Description, is_inside
 from yolo_edge.photos.record import FetchedFile, Record, is_fetched, read_record, write_record
@@ -121,7 +122,9 @@ class _Fetch:
         failed: list[str] = []
         pool = ThreadPoolExecutor(THREADS)
         try:
-            waiting = {pool.submit(self._photo, name, address): name for name, address in addresses.items()}
+            waiting = {  # each in a copy of this context: that is where console knows whom to talk to
+                pool.submit(copy_context().run, self._photo, name, address): name for name, address in addresses.items()
+            }
             with progress(f"Downloading photos of {self.description.name}", len(waiting), "photos") as advance:
                 for future in as_completed(waiting):
                     self._settle(future, waiting[future], failed)
@@ -178,7 +181,8 @@ class _Fetch:
             fetched = fetch(incoming)
             if known is not None and fetched.sha256 != known.sha256:
                 raise DownloadError("gave another file than the first time (its sha256 is not the recorded one)")
-            incoming.replace(target)
+            with explained(target):
+                incoming.replace(target)
         finally:
             incoming.unlink(missing_ok=True)
         return fetched, True
@@ -216,7 +220,12 @@ def _measured(path: Path) -> FetchedFile:
 
 def _extract(archive: Path, member: str, target: Path) -> None:
     try:
-        with zipfile.ZipFile(archive) as opened, opened.open(member) as source, target.open("wb") as file:
+        with (
+            zipfile.ZipFile(archive) as opened,
+            opened.open(member) as source,
+            explained(target),
+            target.open("wb") as file,
+        ):
             for block in blocks(source):
                 file.write(block)
     except KeyError as error:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from yolo_edge.cache import cache_root
 from yolo_edge.errors import InputError
-from yolo_edge.files import make_directory, sha256_of
+from yolo_edge.files import explained, make_directory, sha256_of
 from yolo_edge.photos.description import Description
 
 RECORD_FILE = "yolo-edge-benchmark.json"
@@ -80,8 +80,9 @@ def write_record(directory: Path, record: Record) -> None:
     make_directory(directory)
     staging = directory / f".{RECORD_FILE}.{secrets.token_hex(4)}.partial"
     try:
-        staging.write_text(record.model_dump_json(indent=1, exclude_defaults=True) + "\n", encoding="utf-8")
-        os.replace(staging, directory / RECORD_FILE)
+        with explained(directory / RECORD_FILE):
+            staging.write_text(record.model_dump_json(indent=1, exclude_defaults=True) + "\n", encoding="utf-8")
+            os.replace(staging, directory / RECORD_FILE)
     finally:
         staging.unlink(missing_ok=True)
 

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from tests.photos.test_reading import said  # noqa: F401  (a fixture)
 from tests.validation.persons import label_of, make_person, write_coco, write_photo
 from yolo_edge.errors import InputError
 from yolo_edge.photos.benchmark import PersonLabel, find_benchmark
@@ -42,7 +41,7 @@ def test_without_keypoints_it_is_a_list_of_photos(tmp_path):
     assert found.keys == (5,) and found.photos[0].path == file and found.labels == ()
 
 
-def test_absent_photos_are_counted_named_and_skipped(tmp_path, said):  # noqa: F811
+def test_absent_photos_are_counted_named_and_skipped(tmp_path, said):
     write_photos(tmp_path, "1.jpg")
     labels = [label_of(make_person(), key) for key in range(1, 7)]
     path = write_coco(tmp_path / "labels.json", {key: f"{key}.jpg" for key in range(1, 7)}, labels)
@@ -54,7 +53,7 @@ def test_absent_photos_are_counted_named_and_skipped(tmp_path, said):  # noqa: F
         find_benchmark(path)
 
 
-def test_labels_of_unlisted_images_are_named(tmp_path, said):  # noqa: F811
+def test_labels_of_unlisted_images_are_named(tmp_path, said):
     write_photos(tmp_path, "1.jpg")
     labels = [label_of(make_person(), 1), label_of(make_person(), 7), label_of(make_person(90), 7)]
     found = find_benchmark(write_coco(tmp_path / "labels.json", {1: "1.jpg"}, labels))
@@ -63,7 +62,7 @@ def test_labels_of_unlisted_images_are_named(tmp_path, said):  # noqa: F811
     assert "does not list" in said[0]
 
 
-def test_labels_without_a_person_say_so(tmp_path, said):  # noqa: F811
+def test_labels_without_a_person_say_so(tmp_path, said):
     write_photos(tmp_path, "1.jpg", "2.jpg")
     path = write_coco(tmp_path / "labels.json", {1: "1.jpg", 2: "2.jpg"}, [label_of(make_person(), 1, labelled=0)])
     found = find_benchmark(path)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.photos.test_reading import said  # noqa: F401  (a fixture)
 from tests.validation.persons import write_photo
 from yolo_edge.errors import InputError
 from yolo_edge.photos.benchmark import PersonLabel, find_benchmark
@@ -42,7 +41,8 @@ def test_photos_to_judge_on_with_labels_in_pixels(tmp_path):
     assert [file.name for file in find_photo_files(tmp_path / "data.yaml")] == ["t.png"], "calibration is training"
 
 
-def test_labels_agree_with_ultralytics_own_reader(tmp_path):
+def test_labels_agree_with_ultralytics_own_reader(tmp_path, monkeypatch):
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))  # it writes its settings when it is imported
     from ultralytics.data.utils import verify_image_label
 
     write_set(tmp_path)
@@ -86,7 +86,7 @@ def test_labels_are_of_the_upright_photo(tmp_path):
         (LINE.replace("0.75", "nan"), "keypoint beyond the photo"),
     ],
 )
-def test_a_damaged_line_is_named_and_its_photo_skipped(tmp_path, said, line, reason):  # noqa: F811
+def test_a_damaged_line_is_named_and_its_photo_skipped(tmp_path, said, line, reason):
     path = write_set(tmp_path)
     write_labels(tmp_path, "val/b", f"{LINE}\n{line}\n")
     found = find_benchmark(path)
@@ -118,7 +118,7 @@ def test_of_several_classes_the_persons_count(tmp_path):
         find_benchmark(path)
 
 
-def test_labels_without_a_person_say_so(tmp_path, said):  # noqa: F811
+def test_labels_without_a_person_say_so(tmp_path, said):
     path = write_set(tmp_path)
     write_labels(tmp_path, "val/a", "")
     assert find_benchmark(path).labels == () and "hold no person" in said[0]

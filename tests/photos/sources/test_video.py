@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from tests.photos.clips import frame_shown, write_clip
-from tests.photos.test_reading import said  # noqa: F401  (a fixture)
 from yolo_edge.errors import InputError
 from yolo_edge.photos.benchmark import Clip, find_benchmark
 from yolo_edge.photos.reading import readable
@@ -68,7 +67,7 @@ def test_digests_tell_frames_and_videos_apart(tmp_path):
     assert not set(digests) & {photo.digest() for photo in other.photos}
 
 
-def test_a_damaged_video_is_named(tmp_path, said):  # noqa: F811
+def test_a_damaged_video_is_named(tmp_path, said):
     good, bad = (write_clip(tmp_path / name, frames=20) for name in ("good.mp4", "bad.mp4"))
     bad.write_bytes(bad.read_bytes()[:300])
     with pytest.raises(InputError, match=r"no video that can be read.*bad\.mp4"):
@@ -94,7 +93,7 @@ except InputError:
     assert (done.stdout, done.stderr) == ("refused\n", "")
 
 
-def test_frames_behind_the_damage_are_skipped_and_said_once(tmp_path, said):  # noqa: F811
+def test_frames_behind_the_damage_are_skipped_and_said_once(tmp_path, said):
     clip = write_clip(tmp_path / "cut.avi")
     clip.write_bytes(clip.read_bytes()[: int(clip.stat().st_size * 0.4)])
     photos = readable(find_benchmark(clip))
