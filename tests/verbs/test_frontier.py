@@ -17,7 +17,7 @@ from yolo_edge import cli
 from yolo_edge.bundle.manifest import read_manifest
 from yolo_edge.checkpoint.export import load_onnx
 from yolo_edge.errors import InputError, MissingComponentError, ModelError, OutputError, UsageError
-from yolo_edge.photos.benchmark import Benchmark
+from yolo_edge.photos.benchmark import Benchmark, PersonLabel
 from yolo_edge.photos.photo import FilePhoto
 from yolo_edge.photos.reading import readable
 from yolo_edge.quantization.scheme import SCHEME_NAMES
@@ -100,6 +100,17 @@ def test_without_photos_the_command_says_it_is_a_smoke_test(converted_onnx, tmp_
     table, talk = capsys.readouterr()
     assert "smoke test" in talk and "--photos" in talk
     assert "float16" in table and "no labels" in table and "16 photos" in table
+
+
+def test_labels_of_other_keypoints_are_left_aside(converted_onnx, labelled, tmp_path, capsys):
+    feet = PersonLabel(11, (10.0, 20.0, 2.0, 30.0, 40.0, 1.0), (5.0, 5.0, 40.0, 40.0), 800.0)
+    path = write_coco(labelled.parent / "feet.json", {11: "bus.jpg"}, [feet])
+    out = tmp_path / "out"
+    assert (
+        cli.run(["frontier", str(converted_onnx), "-o", str(out), "--schemes", "float16", "--photos", str(path)]) == 0
+    )
+    assert "Measuring agreement alone" in capsys.readouterr().err
+    assert json.loads((out / "frontier.json").read_text())["average_precision"] is None
 
 
 def test_json_on_stdout_is_one_document(converted_onnx, tmp_path, capsys):
