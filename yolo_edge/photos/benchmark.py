@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from yolo_edge.errors import UsageError
+from yolo_edge.errors import InputError, UsageError
 from yolo_edge.photos.photo import Photo
 
 
@@ -162,14 +162,18 @@ def find_benchmark(
             fetched.
         UsageError: ``limit`` or ``frames_per_second`` is not positive, or the latter is given for what is no video.
     """
-    from yolo_edge.photos.source import Opening, find_format
+    from yolo_edge.photos.source import FIX, Opening, find_format
 
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit} leaves no photo.", fix="Give 1 or more.")
     if frames_per_second is not None and not frames_per_second > 0:
         raise UsageError(f"{frames_per_second:g} frames a second leave no frame.", fix="Give a number above 0.")
     opening = Opening("builtin" if source is None else str(source), limit, seed, frames_per_second)
-    found = find_format(opening.source).read(opening)
+    form = find_format(opening.source)
+    try:
+        found = form.read(opening)
+    except OSError as error:
+        raise InputError(f"{opening.source} cannot be read: {error.strerror}.", fix=FIX) from error
     if frames_per_second is not None and not found.clips:
         raise UsageError(f"{found.name} holds no video, so no frames a second.", fix="Leave that option out.")
     return found.sample(limit, seed)

@@ -89,7 +89,10 @@ def find_photo_files(source: str | Path) -> list[Path]:
     form = find_format(str(source))
     if form.files is None:
         raise InputError(f"The photos of {source} are no files.", fix=FIX)
-    files = form.files(Path(source))
+    try:
+        files = form.files(Path(source))
+    except OSError as error:
+        raise InputError(f"{source} cannot be read: {error.strerror}.", fix=FIX) from error
     if not files:
         raise InputError(f"{source} holds no photos.", fix=FIX)
     return files

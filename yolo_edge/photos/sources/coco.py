@@ -149,12 +149,12 @@ def _name(row: Any, path: Path) -> tuple[int, str]:
 
 
 def _labels(document: dict[str, Any], path: Path) -> tuple[PersonLabel, ...]:
-    categories = [row for row in document.get("categories") or [] if isinstance(row, dict)]
+    categories = [row for row in _rows(document, "categories", path) if isinstance(row, dict)]
     persons = [row for row in categories if row.get("name") == _PERSON]
-    wanted = {row.get("id") for row in persons or categories}
+    wanted = [row.get("id") for row in persons or categories]
     told = next((len(row["keypoints"]) for row in persons if isinstance(row.get("keypoints"), list)), None)
     labels = []
-    for index, row in enumerate(document.get("annotations") or []):
+    for index, row in enumerate(_rows(document, "annotations", path)):
         if not isinstance(row, dict) or "keypoints" not in row:
             continue
         if "category_id" in row and wanted and row["category_id"] not in wanted:
@@ -163,6 +163,13 @@ def _labels(document: dict[str, Any], path: Path) -> tuple[PersonLabel, ...]:
         told = label.keypoint_count
         labels.append(label)
     return tuple(labels)
+
+
+def _rows(document: dict[str, Any], name: str, path: Path) -> list[Any]:
+    rows = document.get(name) or []
+    if not isinstance(rows, list):
+        raise InputError(f"{path} is damaged: its {name} are no list.", fix=FIX)
+    return rows
 
 
 def _label(row: dict[str, Any], index: int, path: Path, keypoint_count: int | None) -> PersonLabel:
@@ -182,7 +189,7 @@ def _label(row: dict[str, Any], index: int, path: Path, keypoint_count: int | No
             area=float(row["area"]),
             is_crowd=bool(row.get("iscrowd", 0)),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(
             f"{path} is damaged: annotation {row.get('id', index)} has a wrong or missing field ({reason}).",

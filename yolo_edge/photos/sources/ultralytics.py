@@ -104,8 +104,8 @@ def _person_class(document: dict[str, Any], path: Path) -> int | None:
     if len(pairs) <= 1:
         return None
     for index, name in pairs.items():
-        if name == "person":
-            return int(index)
+        if name == "person" and isinstance(index, int):
+            return index
     raise InputError(f"{path} has {len(pairs)} classes, none of which is called person.", fix="Name the class person.")
 
 
