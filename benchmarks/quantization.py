@@ -18,6 +18,8 @@ from onnx import numpy_helper
 
 import yolo_edge
 from yolo_edge.console import TerminalReporter, reporting_to, say
+from yolo_edge.photos.benchmark import find_benchmark
+from yolo_edge.photos.reading import ReadablePhotos, readable
 from yolo_edge.pose.decode import Person
 from yolo_edge.pose.head import PoseHead, read_head
 from yolo_edge.runtime.base import open_runtime
@@ -26,7 +28,6 @@ from yolo_edge.tfjs.packing import run_initializer
 from yolo_edge.validation.agreement import measure_agreement
 from yolo_edge.validation.coco import evaluate_keypoints, measure_loss
 from yolo_edge.validation.detection import find_persons
-from yolo_edge.validation.photos import find_test_photos
 
 
 def variants(calibration: str) -> dict[str, dict]:
@@ -72,7 +73,7 @@ def decoded_onnx(directory: Path, model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def persons_of(
-    model: onnx.ModelProto, head: PoseHead, photos: dict[int, Path], scratch: Path
+    model: onnx.ModelProto, head: PoseHead, photos: ReadablePhotos, scratch: Path
 ) -> dict[int, tuple[Person, ...]]:
     """Every person on each photo, by image id."""
     onnx.save(model, scratch / "run.onnx")
@@ -81,7 +82,7 @@ def persons_of(
 
 
 def main(labels: Path, calibration: str) -> None:
-    photos = find_test_photos(labels)
+    photos = readable(find_benchmark(labels))
     print("| what | raw MB | wire MB | AP loss, points (95 %) | mean OKS | of seen keypoints | seconds |")
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as scratch:
@@ -89,15 +90,15 @@ def main(labels: Path, calibration: str) -> None:
         yolo_edge.convert("yolo11n-pose", folder / "float", onnx="keep")
         model = onnx.load(folder / "float" / "model.onnx")
         head = read_head(model, "float32")
-        reference = persons_of(model, head, photos.paths, folder)
-        precision = evaluate_keypoints(photos.labels, reference)
+        reference = persons_of(model, head, photos, folder)
+        precision = evaluate_keypoints(photos.benchmark.labels, reference)
         for index, (name, options) in enumerate(variants(calibration).items()):
             say(name)
             start = time.monotonic()
             result = yolo_edge.convert(folder / "float" / "model.onnx", folder / str(index), **options).manifest
             seconds = time.monotonic() - start
-            found = persons_of(decoded_onnx(folder / str(index), model), head, photos.paths, folder)
-            loss = measure_loss(precision, evaluate_keypoints(photos.labels, found))
+            found = persons_of(decoded_onnx(folder / str(index), model), head, photos, folder)
+            loss = measure_loss(precision, evaluate_keypoints(photos.benchmark.labels, found))
             agreement = measure_agreement(reference, found)
             print(
                 f"| {name} | {result.raw_bytes / 1e6:.2f} | {result.wire_bytes / 1e6:.3f} | "

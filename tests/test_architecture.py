@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).parents[1] / "yolo_edge"
 
 FLOORS = (
     {"errors"},
-    {"console", "figures", "files", "cache"},
-    {"pose", "tfjs", "checkpoint"},
+    {"console", "figures", "files", "cache", "downloads"},
+    {"pose", "tfjs", "checkpoint", "photos"},
     {"quantization"},
     {"lowering"},
     {"bundle"},

@@ -15,6 +15,7 @@ from tests.commands import COMMAND, run_command, start_command, wait_for_line
 from yolo_edge import cli
 
 COMMANDS = ("convert", "quantize", "predict", "frontier", "inspect", "models")
+GROUPED = ("benchmark list", "benchmark fetch")
 
 
 def test_help_names_every_command(capsys):
@@ -25,9 +26,18 @@ def test_help_names_every_command(capsys):
     assert {command.name or command.callback.__name__ for command in cli.app.registered_commands} == set(COMMANDS)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_group_names_its_commands(capsys):
+    assert [group.name for group in cli.app.registered_groups] == ["benchmark"]
+    assert cli.run(["benchmark", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert re.search("^  list ", out, re.MULTILINE) and re.search("^  fetch ", out, re.MULTILINE)
+    assert cli.run(["benchmark"]) == 2
+    assert cli.run(["benchmark", "bake"]) == 2
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *GROUPED])
 def test_every_option_is_explained(command, capsys):
-    assert cli.run([command, "--help"]) == 0
+    assert cli.run([*command.split(), "--help"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert out.startswith(f"Usage: yolo-edge {command}") or f" {command} " in out.splitlines()[0]
@@ -163,5 +173,5 @@ def test_interrupted_halfway(tmp_path, weights, converted_onnx, stage, signal_na
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
-    assert err.strip().splitlines()[-1] == "error: interrupted, nothing was written" and "Traceback" not in err
+    assert err.strip().splitlines()[-1] == "error: interrupted, nothing half-made was left" and "Traceback" not in err
     assert list(tmp_path.iterdir()) == [], "neither a half-made directory nor its new parent"

@@ -9,9 +9,9 @@ Each verb of the command line is a function of the same name here::
     yolo_edge.predict("models/pose", ["photo.jpg"], output="out.png")
 
 The rooms of the house, in the order data flows through them: ``checkpoint`` (weights → ONNX), ``pose`` (what a pose
-head means), ``quantization`` (weights → codes), ``lowering`` (ONNX → graph model), ``tfjs`` (the file format),
-``bundle`` (the directory that is shipped), ``runtime`` (runs it), ``validation`` (what a variant loses). Verbs are
-imported on first use, so that importing the package costs nothing.
+head means), ``photos`` (sets of photos and labels), ``quantization`` (weights → codes), ``lowering`` (ONNX → graph
+model), ``tfjs`` (the file format), ``bundle`` (the directory that is shipped), ``runtime`` (runs it), ``validation``
+(what a variant loses). Verbs are imported on first use, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from yolo_edge.verbs.benchmark import fetch_benchmark, list_benchmarks
     from yolo_edge.verbs.convert import convert
     from yolo_edge.verbs.frontier import frontier
     from yolo_edge.verbs.inspect import inspect
@@ -28,12 +29,23 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.predict import predict
     from yolo_edge.verbs.quantize import quantize
 
-__all__ = ["__version__", "convert", "frontier", "inspect", "models", "predict", "quantize"]
+__all__ = [
+    "__version__",
+    "convert",
+    "fetch_benchmark",
+    "frontier",
+    "inspect",
+    "list_benchmarks",
+    "models",
+    "predict",
+    "quantize",
+]
 
 # onnxruntime 1.31 on Linux writes a device id into the user's cache directory and reports to its maker on import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _VERBS = {name: f"yolo_edge.verbs.{name}" for name in __all__ if not name.startswith("_")}
+_VERBS |= dict.fromkeys(("fetch_benchmark", "list_benchmarks"), "yolo_edge.verbs.benchmark")
 
 
 def __getattr__(name: str) -> Any:

@@ -32,6 +32,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+benchmark_app = typer.Typer(help="Sets of photos to judge a model on.", rich_markup_mode=None)
+app.add_typer(benchmark_app, name="benchmark")
+
 _DEBUG_VARIABLE = "YOLO_EDGE_DEBUG"
 
 _ALLOCATIONS_BETWEEN_COLLECTIONS = 100_000
@@ -215,7 +218,8 @@ def frontier(
         str | None, typer.Option(help="Points, as float16,int8,rd:1.6MB,rd:1.4MB. A range of sizes by default.")
     ] = None,
     photos: Annotated[
-        str | None, typer.Option(help="Photos to measure on: a folder, or a COCO json (with labels: AP loss too).")
+        str | None,
+        typer.Option(help="Photos to measure on: a folder, COCO json (labels: AP too), data yaml, video, name."),
     ] = None,
     calibration: CalibrationOption = None,
     samples: SamplesOption = 80,
@@ -268,6 +272,35 @@ def models(as_json: JsonOption = False) -> None:
     _print([listing.to_json() for listing in result] if as_json else models_table(result))
 
 
+@benchmark_app.command("list")
+def list_benchmarks(as_json: JsonOption = False) -> None:
+    """List the sets of photos that are known by name, and which of them are fetched."""
+    from yolo_edge.verbs.benchmark import list_benchmarks as verb
+    from yolo_edge.verbs.tables import benchmarks_table
+
+    result = verb()
+    _print([listing.to_json() for listing in result] if as_json else benchmarks_table(result))
+
+
+@benchmark_app.command("fetch")
+def fetch_benchmark(
+    name: Annotated[str, typer.Argument(help="A name that benchmark list shows, or the yaml of a description.")],
+    limit: Annotated[int | None, typer.Option(help="The most photos to fetch; all by default.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice of photos.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Directory for the set; the cache by default.")
+    ] = None,
+    source_url: Annotated[str | None, typer.Option(help="Address of a mirror, with the same paths below it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch a set of photos and its labels. What is there is kept: after an interruption the same command goes on."""
+    from yolo_edge.verbs.benchmark import fetch_benchmark as verb
+    from yolo_edge.verbs.tables import fetched_table
+
+    result = verb(name, limit=limit, seed=seed, output=output, source_url=source_url)
+    _print(result.to_json() if as_json else fetched_table(result))
+
+
 def _print(result: RenderableType | list[Any] | dict[str, Any]) -> None:
     """Print a result to stdout: JSON, or a table that fits the terminal."""
     if isinstance(result, list | dict):
@@ -310,7 +343,7 @@ def run(arguments: list[str] | None = None) -> int:
             )
         )
     if result == INTERRUPTED_EXIT_CODE:
-        print("error: interrupted, nothing was written", file=sys.stderr)
+        print("error: interrupted, nothing half-made was left", file=sys.stderr)
     return result if isinstance(result, int) else 0
 
 

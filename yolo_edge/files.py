@@ -55,16 +55,16 @@ def staged_directory(target: Path, *, force: bool = False) -> Iterator[Path]:
         OutputError: ``target`` exists (without ``force``), is foreign, or cannot be written; the disk is full.
     """
     target = _absolute(target)
-    with _explained(target):
+    with explained(target):
         _refuse_existing_directory(target, force)
     staging = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     with _parents_made(target):
         try:
-            with _explained(target):
+            with explained(target):
                 staging.mkdir()
-            with _explained(target, within=staging):
+            with explained(target, within=staging):
                 yield staging
-            with _explained(target):
+            with explained(target):
                 _refuse_existing_directory(target, force)  # someone may have made or filled it meanwhile
                 _replace_directory(staging, target)
         except BaseException:
@@ -82,14 +82,14 @@ def staged_file(target: Path, *, force: bool = False) -> Iterator[Path]:
         OutputError: ``target`` exists (without ``force``) or cannot be written; the disk is full.
     """
     target = _absolute(target)
-    with _explained(target):
+    with explained(target):
         _refuse_existing_file(target, force)
     staging = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.partial{target.suffix}")
     with _parents_made(target):
         try:
-            with _explained(target, within=staging):
+            with explained(target, within=staging):
                 yield staging
-            with _explained(target):
+            with explained(target):
                 _refuse_existing_file(target, force)  # someone may have made it meanwhile
                 os.replace(staging, target)
         except BaseException:
@@ -160,10 +160,10 @@ def _replace_directory(staging: Path, target: Path) -> None:
 @contextmanager
 def _parents_made(target: Path) -> Iterator[None]:
     """Make the directories above ``target``; if the block fails, take away those that were not there before."""
-    with _explained(target):
+    with explained(target):
         missing = [parent for parent in target.parents if not parent.exists()]
     try:
-        with _explained(target):
+        with explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
@@ -179,18 +179,21 @@ def make_directory(directory: Path) -> Path:
     Raises:
         OutputError: it cannot be created.
     """
-    with _explained(directory):
+    with explained(directory):
         directory.mkdir(parents=True, exist_ok=True)
     return directory
 
 
 @contextmanager
-def _explained(target: Path, within: Path | None = None) -> Iterator[None]:
+def explained(target: Path, within: Path | None = None) -> Iterator[None]:
     """Turn the operating system's refusals to write ``target`` into an :class:`OutputError`.
 
     Args:
         target: what is being made, for the message.
         within: explain refusals about this path and below alone; others, about an input for instance, pass unchanged.
+
+    Raises:
+        OutputError: the disk is full, or something may not be written.
     """
     try:
         yield

@@ -16,11 +16,20 @@ def reference() -> str:
     """Every command with its arguments, options, defaults and help texts."""
     program = typer.main.get_command(app)
     parts = ["## Options before the command", "", *_table(program.params), ""]
-    for name, command in program.commands.items():
+    for name, command in _commands(program.commands):
         arguments = [param for param in command.params if param.param_type_name == "argument"]
         words = [f"{param.name.upper()}{'…' if param.nargs == -1 else ''}" for param in arguments]
         parts += [f"## yolo-edge {' '.join([name, *words])}", "", command.help.strip(), "", *_table(command.params), ""]
     return "\n".join(parts)
+
+
+def _commands(commands, before: str = ""):
+    """Every command with its words, those of a group after the group's name."""
+    for name, command in commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command.commands, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def _table(params) -> list[str]:

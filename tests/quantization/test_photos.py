@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from contextlib import redirect_stderr
@@ -15,6 +16,8 @@ from tests.nets import shipped_photo
 from yolo_edge.console import TerminalReporter, reporting_to
 from yolo_edge.errors import InputError
 from yolo_edge.quantization.photos import find_photos
+
+CHOSEN_BY_SEED_3 = ["0.png", "1.png", "2.png", "4.png", "5.png", "6.png", "7.png", "9.png"]  # of ten
 
 
 @pytest.fixture
@@ -48,6 +51,14 @@ def test_samples_and_seed_choose(folder):
     first, again, other = (find_photos(folder, samples=8, seed=seed) for seed in (0, 0, 5))
     assert len(first.photos) == 8 and names(first) == names(again)
     assert names(first) != names(other) and first.digest != other.digest
+
+
+def test_the_choice_and_its_digest_are_what_they_always_were(folder):
+    """Plans record the digest: another choice for the same seed would refuse every plan that was written before."""
+    photos = find_photos(folder, samples=8, seed=3)
+    assert names(photos) == CHOSEN_BY_SEED_3
+    hashes = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in CHOSEN_BY_SEED_3]
+    assert photos.digest == hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 def test_content_decides_the_digest_not_the_name(folder):

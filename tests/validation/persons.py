@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from yolo_edge.photos.benchmark import PersonLabel
 from yolo_edge.pose.decode import Person
-from yolo_edge.validation.photos import KeypointLabel
 
 
 def make_person(left=0.0, top=0.0, *, score=0.9, side=100.0, shift=0.0, visible=True, class_index=0):
@@ -19,13 +19,13 @@ def make_person(left=0.0, top=0.0, *, score=0.9, side=100.0, shift=0.0, visible=
     return Person(np.array([left, top, left + side, top + side]), score, class_index, keypoints)
 
 
-def label_of(person: Person, photo: int, *, is_crowd=False, labelled=17) -> KeypointLabel:
+def label_of(person: Person, photo: int, *, is_crowd=False, labelled=17) -> PersonLabel:
     """The label that a person matches perfectly."""
     left, top, right, bottom = person.box.tolist()
     keypoints = person.keypoints.copy()
     keypoints[:, 2] = [2.0] * labelled + [0.0] * (17 - labelled)
     box = (left, top, right - left, bottom - top)
-    return KeypointLabel(photo, tuple(keypoints.ravel().tolist()), box, float(box[2] * box[3] * 0.53), is_crowd)
+    return PersonLabel(photo, tuple(keypoints.ravel().tolist()), box, float(box[2] * box[3] * 0.53), is_crowd)
 
 
 def random_scene(random: np.random.Generator, photos: int):
@@ -48,7 +48,7 @@ def random_scene(random: np.random.Generator, photos: int):
     return labels, found
 
 
-def write_coco(path: Path, photos: dict[int, str], labels: list[KeypointLabel]) -> Path:
+def write_coco(path: Path, photos: dict[int, str], labels: list[PersonLabel]) -> Path:
     """A COCO file in the usual form."""
     rows = [
         {

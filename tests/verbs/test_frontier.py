@@ -17,6 +17,9 @@ from yolo_edge import cli
 from yolo_edge.bundle.manifest import read_manifest
 from yolo_edge.checkpoint.export import load_onnx
 from yolo_edge.errors import InputError, MissingComponentError, ModelError, OutputError, UsageError
+from yolo_edge.photos.benchmark import Benchmark, PersonLabel
+from yolo_edge.photos.photo import FilePhoto
+from yolo_edge.photos.reading import readable
 from yolo_edge.quantization.scheme import SCHEME_NAMES
 from yolo_edge.runtime.base import open_runtime
 from yolo_edge.validation.detection import find_persons
@@ -38,8 +41,9 @@ def labelled(converted_onnx, tmp_path_factory) -> Path:
     for name in photos.values():
         shutil.copy(shipped_photo(name), folder / "images" / name)
     with open_runtime("onnx", converted_onnx) as runtime:
-        paths = {key: folder / "images" / name for key, name in photos.items()}
-        found = find_persons(runtime, load_onnx(converted_onnx).head, paths)
+        files = tuple(FilePhoto(key, name, folder / "images" / name) for key, name in photos.items())
+        benchmark = Benchmark("labelled", "folder", files)
+        found = find_persons(runtime, load_onnx(converted_onnx).head, readable(benchmark))
     labels = [label_of(person, key) for key, persons in found.items() for person in persons if person.score > 0.5]
     return write_coco(folder / "labels.json", photos, labels)
 
@@ -95,12 +99,21 @@ def test_without_photos_the_command_says_it_is_a_smoke_test(converted_onnx, tmp_
     assert cli.run(["frontier", str(converted_onnx), "-o", str(out), "--schemes", "float16"]) == 0
     table, talk = capsys.readouterr()
     assert "smoke test" in talk and "--photos" in talk
-    assert "float16" in table and "no labels" in table and "2 photos" in table
+    assert "float16" in table and "no labels" in table and "16 photos" in table
+
+
+def test_labels_of_other_keypoints_are_left_aside(converted_onnx, labelled, tmp_path, capsys):
+    feet = PersonLabel(11, (10.0, 20.0, 2.0, 30.0, 40.0, 1.0), (5.0, 5.0, 40.0, 40.0), 800.0)
+    path = write_coco(labelled.parent / "feet.json", {11: "bus.jpg"}, [feet])
+    command = ["frontier", str(converted_onnx), "-o", str(tmp_path / "out"), "--schemes", "float16"]
+    assert cli.run([*command, "--photos", str(path)]) == 0
+    assert "Measuring agreement alone" in capsys.readouterr().err
+    assert json.loads((tmp_path / "out" / "frontier.json").read_text())["average_precision"] is None
 
 
 def test_json_on_stdout_is_one_document(converted_onnx, tmp_path, capsys):
     command = ["-q", "frontier", str(converted_onnx), "-o", str(tmp_path / "out"), "--schemes", "float16", "--json"]
-    assert cli.run(command) == 0
+    assert cli.run([*command, "--photos", str(shipped_photo("bus.jpg").parent)]) == 0
     out, err = capsys.readouterr()
     assert err == "" and json.loads(out)["points"][0]["ap_loss"] is None
 

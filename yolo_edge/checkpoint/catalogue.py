@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from yolo_edge import console
 from yolo_edge.cache import cache_root
-from yolo_edge.checkpoint.sources import AnySource, Source, SourceError
+from yolo_edge.checkpoint.sources import AnySource, Source
+from yolo_edge.downloads import DownloadError
 from yolo_edge.errors import InputError, WeightsUnavailableError
 from yolo_edge.files import sha256_of, staged_file
 
@@ -138,9 +139,9 @@ def _try(source: Source, entry: Entry, target: Path) -> str | None:
             size = staging.stat().st_size
             if size != entry.bytes:
                 amount = f"more than {entry.bytes:,}" if size > entry.bytes else f"{size:,}"
-                raise SourceError(f"gave {amount} bytes, expected {entry.bytes:,}")
+                raise DownloadError(f"gave {amount} bytes, expected {entry.bytes:,}")
             if sha256_of(staging) != entry.sha256:
-                raise SourceError("gave another file (its sha256 is wrong)")
-    except SourceError as error:
+                raise DownloadError("gave another file (its sha256 is wrong)")
+    except DownloadError as error:
         return str(error)
     return None

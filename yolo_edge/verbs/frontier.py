@@ -18,6 +18,8 @@ from yolo_edge.errors import InputError, ModelError, UsageError
 from yolo_edge.figures import require_matplotlib
 from yolo_edge.files import MANIFEST_FILE, sha256_of, staged_directory
 from yolo_edge.lowering.engine import find_engine
+from yolo_edge.photos.benchmark import Benchmark, find_benchmark
+from yolo_edge.photos.reading import ReadablePhotos, readable
 from yolo_edge.pose.oks import COCO_SIGMAS
 from yolo_edge.quantization.budget import bytes_for_bits, parse_bytes
 from yolo_edge.quantization.codes import Encodings
@@ -30,7 +32,6 @@ from yolo_edge.validation.agreement import PersonsByPhoto, measure_agreement
 from yolo_edge.validation.coco import KeypointEvaluation, evaluate_keypoints, measure_loss, require_pycocotools
 from yolo_edge.validation.detection import find_persons
 from yolo_edge.validation.frontier import FrontierPoint, draw_frontier, frontier_csv
-from yolo_edge.validation.photos import TestPhotos, find_test_photos
 from yolo_edge.verbs.pipeline import complete_request, count_parameters, export_model, holds_codes
 
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ def frontier(
         output: the directory to make: ``frontier.csv``, ``.json``, ``.png`` and ``.svg``.
         schemes: points, ``"float16,int8,rd:1.6MB"`` or a sequence of such; ``float16``, ``int8``, ``int4`` where there
             is one, and ``rd`` at 4.6, 4.0, 3.4 and 3.0 bits a parameter by default.
-        photos: what to measure on: a folder, or a COCO json; those that the installed packages ship by default, which
-            are enough for a smoke test alone.
+        photos: what to measure on, as :func:`yolo_edge.photos.benchmark.find_benchmark` takes it: a folder, a COCO
+            json, …; ``"builtin"`` by default, which is enough for a smoke test alone.
         calibration: photos for schemes that are calibrated, as ``convert`` takes them; ``"builtin"`` by default.
         samples: the most photos to calibrate on.
         seed: of the choice of photos and of the calibration.
@@ -154,18 +155,18 @@ def frontier(
     size = None if imgsz is None else parse_image_size(str(imgsz))
     require_matplotlib()
     with staged_directory(Path(output), force=force) as directory:
-        test_photos = _checked_photos(photos)
+        benchmark = _checked_photos(photos)
         request = _checked_request(calibration, samples, seed)
         path = resolve_source(str(source))
-        bench = _Bench(export_model(path, size, trust=trust), test_photos)
+        bench = _Bench(export_model(path, size, trust=trust), readable(benchmark))
         points, skipped = _measure_all(bench, planned or default_points(count_parameters(bench.exported)), request)
         result = Frontier(
             directory=Path(output),
             model=bench.exported.source.file,
             sha256=bench.exported.source.sha256,
             image_size=bench.exported.head.image_size,
-            photos=test_photos.name,
-            photo_count=len(test_photos.paths),
+            photos=benchmark.name,
+            photo_count=len(bench.reference),
             calibration=Path(str(request.calibration)).name,
             average_precision=None if bench.evaluation is None else bench.evaluation.average_precision(),
             points=points,
@@ -215,15 +216,15 @@ def default_points(parameters: int) -> tuple[PlannedPoint, ...]:
     return (*fixed, *sized)
 
 
-def _checked_photos(photos: str | Path | None) -> TestPhotos:
+def _checked_photos(photos: str | Path | None) -> Benchmark:
     """Find the photos to measure on, before anything that takes minutes."""
-    found = find_test_photos(photos)
+    found = find_benchmark(photos)
     if found.labels:
         require_pycocotools()
-    if found.is_builtin:
+    if found.kind == BUILTIN_PHOTOS:
         say(
-            f"Measuring on the {len(found.paths)} photos that the ultralytics package ships. This is a smoke test, "
-            "its figures mean little. Give --photos FOLDER, or a COCO json with keypoint labels."
+            f"Measuring on {len(found.photos)} photos: two that the ultralytics package ships, and copies. This is "
+            "a smoke test, its figures mean little. Give --photos FOLDER, or a COCO json with keypoint labels."
         )
     return found
 
@@ -245,17 +246,18 @@ class _Bench:
         evaluation: those matched with the labels; None without labels.
     """
 
-    def __init__(self, exported: ExportedModel, photos: TestPhotos) -> None:
+    def __init__(self, exported: ExportedModel, photos: ReadablePhotos) -> None:
         self.exported = exported
         self.photos = photos
-        self._labels = photos.labels
-        if self._labels and (exported.head.keypoint_count != len(COCO_SIGMAS) or len(exported.head.classes) != 1):
-            say("Measuring agreement alone: the labels are persons of 17 COCO keypoints, the model finds others")
+        self._labels = photos.benchmark.labels
+        counts = {exported.head.keypoint_count, photos.benchmark.keypoint_count}
+        if self._labels and (counts != {len(COCO_SIGMAS)} or len(exported.head.classes) != 1):
+            say("Measuring agreement alone: for average precision, labels and model must have 17 COCO keypoints")
             self._labels = ()
         self.reference = self.persons(exported.model, "float32")
         if measure_agreement(self.reference, self.reference).persons == 0:
             raise InputError(
-                f"The float model is sure of no person on {photos.name}, so nothing can be compared.",
+                f"The float model is sure of no person on {photos.benchmark.name}, so nothing can be compared.",
                 fix="Give --photos with persons on them, and trained weights.",
             )
         self.evaluation = self._evaluation(self.reference)
@@ -266,7 +268,7 @@ class _Bench:
             path = Path(scratch) / "model.onnx"
             path.write_bytes(model.SerializeToString())
             with open_runtime("onnx", path) as runtime:
-                return find_persons(runtime, self.exported.head, self.photos.paths, title=f"Running {title}")
+                return find_persons(runtime, self.exported.head, self.photos, title=f"Running {title}")
 
     def measure(self, planned: PlannedPoint, encodings: Encodings) -> FrontierPoint:
         """Measure size and quality of a quantized form."""

@@ -9,6 +9,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from yolo_edge.quantization.sensitivity import LayerSensitivity
+    from yolo_edge.verbs.benchmark import BenchmarkListing, FetchedBenchmark
     from yolo_edge.verbs.convert import Conversion
     from yolo_edge.verbs.frontier import Frontier
     from yolo_edge.verbs.models import ModelListing
@@ -126,3 +127,25 @@ def models_table(listings: tuple[ModelListing, ...]) -> Table:
     for listing in listings:
         table.add_row(listing.name, megabytes(listing.bytes), listing.licence, str(listing.cached or "no"))
     return table
+
+
+def benchmarks_table(listings: tuple[BenchmarkListing, ...]) -> Table:
+    """Show the sets of photos known by name."""
+    table = Table("name", "what", "licence", "fetched", box=None, pad_edge=False)
+    for listing in listings:
+        here = f"{listing.files} files in {listing.directory}" if listing.directory else "no"
+        table.add_row(
+            listing.name, listing.description, listing.licence, "not needed" if listing.kind == "builtin" else here
+        )
+    return table
+
+
+def fetched_table(result: FetchedBenchmark) -> Table:
+    """Show what a fetch left behind."""
+    grid = _grid()
+    grid.add_row("set", result.name)
+    if result.directory is not None:
+        grid.add_row("directory", str(result.directory))
+        grid.add_row("files", f"{result.files}, {result.downloaded} of them new, {megabytes(result.bytes)} in all")
+        grid.add_row("photos", str(result.photos))
+    return grid

@@ -1,0 +1,1 @@
+"""Sets of photos, with their labels: find them, and read them one at a time."""
