@@ -269,7 +269,9 @@ class _Collector:
         correlations.fill_diagonal_(1.0)
         least = _LEAST_SENSITIVITY * self._sensitivity.mean().clamp(min=1e-30)
         root = (self._sensitivity.clamp(min=least) / inputs).sqrt()
-        return LayerStatistics((moments / 2).numpy(), (correlations * root[:, None] * root).numpy())
+        upper = moments.triu() / 2  # sums of products are symmetric to the last bit on some processors only
+        mirrored = upper + upper.triu(1).transpose(1, 2)
+        return LayerStatistics(mirrored.numpy(), (correlations * root[:, None] * root).numpy())
 
 
 def _normalised(moments: Any) -> Any:
