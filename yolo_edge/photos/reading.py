@@ -43,7 +43,7 @@ class ReadablePhotos:
         """
         is_empty = True
         for photo in self.benchmark.photos:
-            image = self._read(photo)
+            image = self.read(photo)
             if image is not None:
                 is_empty = False
                 yield photo, image
@@ -53,7 +53,8 @@ class ReadablePhotos:
                 f"{self.benchmark.name} holds no photos that can be read.{reason}", fix="Give other photos."
             )
 
-    def _read(self, photo: Photo) -> Image | None:
+    def read(self, photo: Photo) -> Image | None:
+        """Return a photo's pixels, uint8 RGB ``[H, W, 3]``; None where it cannot be read, which is said once."""
         try:
             image = photo.read()
             if min(image.shape[:2]) < SMALLEST_SIDE:

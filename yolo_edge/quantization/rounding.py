@@ -12,7 +12,6 @@ transformers). What is left of a rounding residue ``r`` is ``Σ d_row · r² · 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,9 +30,8 @@ ROW_DAMPING = 0.2
 
 
 SURVIVORS = 4
-"""Roundings of a channel that are followed side by side (the M-algorithm of Anderson and Mohan, IEEE Trans. Commun. 32,
-1984): each weight goes to the nearest code or to the one on its other side, and the four with the least harm so far are
-kept. Following one leaves 7 % more harm, eight 2 % less (docs/quantization.md)."""
+"""Roundings of a channel that are followed side by side, see :mod:`yolo_edge.quantization.survivors`. Following one
+leaves 7 % more harm, eight 2 % less (docs/quantization.md)."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +97,8 @@ def round_with_feedback(
     Returns:
         Signed codes of the kernel's shape; ``code · step``, or ``levels[code − lowest] · step``, stands for the weight.
     """
+    from yolo_edge.quantization.survivors import round_rows  # numba takes half a second to import
+
     table = np.zeros(0, np.float32) if levels is None else levels.astype(np.float32)
     groups, rows = feedback.row_order.shape
     weights = kernel.astype(np.float32).reshape(groups, rows, -1)
@@ -107,14 +107,13 @@ def round_with_feedback(
     for group in range(groups):
         row_order, column_order = feedback.row_order[group], feedback.column_order[group]
         where = np.ix_(row_order, column_order)
-        codes[group][where] = _kernel()(
+        codes[group][where] = round_rows(
             np.ascontiguousarray(weights[group][where]),
             feedback.column_factor[group],
             feedback.row_factor[group],
             feedback.column_pivots[group],
             np.ascontiguousarray(channel_steps[group][row_order]),
-            lowest,
-            highest,
+            (lowest, highest),
             table,
             SURVIVORS,
         )
@@ -156,83 +155,3 @@ def _ordered(matrix: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], 
     order = np.argsort(-np.diagonal(matrix, axis1=1, axis2=2), axis=1, kind="stable")
     group = np.arange(len(matrix))[:, None, None]
     return matrix[group, order[:, :, None], order[:, None, :]], order
-
-
-@cache
-def _kernel() -> Any:
-    """Compile the loop: rows and columns are sequential, so it cannot be a matrix product."""
-    import numba
-
-    @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-    def round_rows(
-        weights: Array,
-        column_factor: Array,
-        row_factor: Array,
-        pivots: Array,
-        steps: Array,
-        lowest: int,
-        highest: int,
-        levels: Array,
-        survivors: int,
-    ) -> npt.NDArray[np.int32]:
-        rows, columns = weights.shape
-        codes = np.zeros((rows, columns), np.int32)
-        errors = np.zeros((rows, columns), np.float32)
-        target = np.empty(columns, np.float32)
-        moved = np.empty((survivors, columns), np.float32)
-        following = np.empty((survivors, columns), np.float32)
-        chosen = np.zeros((columns, survivors), np.int32)
-        parents = np.zeros((columns, survivors), np.int32)
-        costs, places = np.empty(2 * survivors), np.empty(2 * survivors, np.int32)
-        kept = np.empty(survivors)
-        for row in range(rows):
-            target[:] = weights[row]
-            for before in range(row):
-                share = row_factor[before, row]
-                for column in range(columns):
-                    target[column] += share * errors[before, column]
-            step = steps[row]
-            moved[0] = target
-            kept[0], alive = 0.0, 1
-            for column in range(columns):
-                for way in range(alive):
-                    wanted = moved[way, column] / step
-                    if levels.size == 0:
-                        first = int(min(max(np.rint(wanted), lowest), highest))
-                        reached = np.float32(first)
-                    else:
-                        first = lowest + int(np.argmin(np.abs(levels - wanted)))
-                        reached = levels[first - lowest]
-                    second = first + 1 if wanted > reached else first - 1
-                    for index, code in enumerate((first, second)):
-                        place = 2 * way + index
-                        places[place] = code
-                        if code < lowest or code > highest:
-                            costs[place] = np.inf
-                            continue
-                        value = np.float32(code) if levels.size == 0 else levels[code - lowest]
-                        costs[place] = kept[way] + ((wanted - value) * step) ** 2 * pivots[column]
-                order = np.argsort(costs[: 2 * alive], kind="mergesort")
-                alive = min(survivors, 2 * alive)
-                while alive > 1 and costs[order[alive - 1]] == np.inf:
-                    alive -= 1
-                for way in range(alive):
-                    place = order[way]
-                    parent, code = place // 2, places[place]
-                    kept[way] = costs[place]
-                    chosen[column, way], parents[column, way] = code, parent
-                    value = np.float32(code) if levels.size == 0 else levels[code - lowest]
-                    error = target[column] - value * step
-                    for after in range(column + 1, columns):
-                        following[way, after] = moved[parent, after] + error * column_factor[column, after]
-                moved, following = following, moved
-            way = 0
-            for column in range(columns - 1, -1, -1):
-                code = chosen[column, way]
-                way = parents[column, way]
-                value = np.float32(code) if levels.size == 0 else levels[code - lowest]
-                codes[row, column] = code
-                errors[row, column] = weights[row, column] - value * step
-        return codes
-
-    return round_rows

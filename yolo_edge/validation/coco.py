@@ -20,9 +20,14 @@ from yolo_edge.errors import InputError, MissingComponentError, UsageError
 from yolo_edge.photos.benchmark import PersonLabel
 from yolo_edge.pose.decode import Person
 from yolo_edge.pose.oks import COCO_SIGMAS
+from yolo_edge.validation.bootstrap import Estimate, Resamples, interval
 
 DEFAULT_ROUNDS = 1000
 
+FIGURES = ("AP", "AP50", "AP75", "AR")
+"""What labels tell: average precision over the thresholds, at 0.50 and at 0.75, and average recall."""
+
+_AT_50, _AT_75 = 0, 5  # places among the thresholds
 _PERSON = 1  # COCO's category id
 _RECALLS = np.linspace(0.0, 1.0, 101)
 _INTERVAL = (2.5, 97.5)
@@ -47,7 +52,11 @@ class KeypointEvaluation:
     counted: NDArray[np.bool_]
 
     def average_precision(self, weights: NDArray[np.integer[Any]] | None = None) -> float:
-        """Return the mean of the interpolated precision over 101 recalls and 10 thresholds, 0-1.
+        """Return the mean of the interpolated precision over 101 recalls and 10 thresholds, 0-1."""
+        return float(self.figures(weights)[0])
+
+    def figures(self, weights: NDArray[np.integer[Any]] | None = None) -> NDArray[np.float64]:
+        """Return AP, AP50, AP75 and AR, as pycocotools sums them up, 0-1; NaN where no labelled person counts.
 
         Args:
             weights: int ``[photos]``, how many times each photo is counted; once by default.
@@ -55,15 +64,34 @@ class KeypointEvaluation:
         times = np.ones(len(self.photos), np.int64) if weights is None else weights
         total = int((self.labelled * times).sum())
         if total == 0:
-            return float("nan")
+            return np.full(len(FIGURES), np.nan)
         each = times[self.photo_of] * self.counted
         right, wrong = np.cumsum(each * self.matched, axis=1), np.cumsum(each * ~self.matched, axis=1)
         recall, precision = right / total, right / (right + wrong + np.spacing(1))
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         padded = np.pad(envelope, ((0, 0), (0, 1)))  # recalls that are never reached have precision 0
-        return float(
-            np.mean([row[np.searchsorted(reached, _RECALLS)] for row, reached in zip(padded, recall, strict=True)])
+        each_threshold = np.array(
+            [row[np.searchsorted(reached, _RECALLS)].mean() for row, reached in zip(padded, recall, strict=True)]
         )
+        reached = recall[:, -1] if recall.shape[1] else np.zeros(len(recall))
+        return np.array([each_threshold.mean(), each_threshold[_AT_50], each_threshold[_AT_75], reached.mean()])
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """One figure of two models on the same labels.
+
+    Attributes:
+        name: of :data:`FIGURES`.
+        reference: of the float model, 0-1.
+        variant: of the variant, 0-1.
+        loss: reference less variant, in points (hundredths); negative where the variant is better.
+    """
+
+    name: str
+    reference: float
+    variant: float
+    loss: Estimate
 
 
 @dataclass(frozen=True)
@@ -151,6 +179,35 @@ def measure_loss(
     low, high = np.nanpercentile(losses, _INTERVAL)
     points = 100 * (reference.average_precision() - other.average_precision())
     return PrecisionLoss(points=points, low=float(low), high=float(high))
+
+
+def measure_accuracy(
+    reference: KeypointEvaluation, other: KeypointEvaluation, resamples: Resamples, photos: Sequence[int]
+) -> tuple[Accuracy, ...]:
+    """Compare all of :data:`FIGURES` of two models on the same photos.
+
+    Args:
+        reference: the float model's evaluation.
+        other: the variant's.
+        resamples: draws of ``photos``, the same as for other figures.
+        photos: keys of the photos in the order of the draws.
+
+    Raises:
+        UsageError: the evaluations are of different photos.
+    """
+    if reference.photos != other.photos:
+        raise UsageError("The two evaluations are of different photos.", fix="Evaluate both models on the same ones.")
+    place = {key: index for index, key in enumerate(photos)}
+    weights = resamples.weights[:, [place[key] for key in reference.photos]]
+    drawn = np.array([100 * (reference.figures(draw) - other.figures(draw)) for draw in weights])
+    ours, theirs = reference.figures(), other.figures()
+    labelled = int(reference.labelled.sum())
+    return tuple(
+        Accuracy(
+            name, float(ours[i]), float(theirs[i]), interval(float(100 * (ours[i] - theirs[i])), drawn[:, i], labelled)
+        )
+        for i, name in enumerate(FIGURES)
+    )
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from yolo_edge.figures import save_figure
 from yolo_edge.validation.agreement import Agreement
+from yolo_edge.validation.bootstrap import Estimate
 from yolo_edge.validation.coco import PrecisionLoss
 
 if TYPE_CHECKING:
@@ -59,14 +60,18 @@ class FrontierPoint:
             "max_bytes": self.max_bytes,
             "raw_bytes": self.raw_bytes,
             "wire_bytes": self.wire_bytes,
-            "mean_oks": _rounded(self.agreement.similarity),
-            "mean_oks_seen": _rounded(self.agreement.seen_similarity),
+            "mean_oks": _rounded(_value(self.agreement.similarity)),
+            "mean_oks_seen": _rounded(_value(self.agreement.seen_similarity)),
             "persons": self.agreement.persons,
             "lost": self.agreement.lost,
             "ap_loss": _rounded(loss.points if loss else None),
             "ap_loss_low": _rounded(loss.low if loss else None),
             "ap_loss_high": _rounded(loss.high if loss else None),
         }
+
+
+def _value(figure: Estimate | None) -> float | None:
+    return None if figure is None else figure.value
 
 
 def _rounded(value: float | None) -> float | None:
@@ -117,7 +122,7 @@ def _figure(points: Sequence[FrontierPoint], title: str) -> Figure:
 
 
 def _draw_similarity(panel: Axes, points: Sequence[FrontierPoint]) -> None:
-    _draw_points(panel, points, [point.agreement.similarity or 0.0 for point in points], _BELOW)
+    _draw_points(panel, points, [_value(point.agreement.similarity) or 0.0 for point in points], _BELOW)
     panel.legend(loc="lower right", frameon=False)
     panel.set_ylabel("mean keypoint similarity (OKS)\nto the float model")
     panel.margins(y=0.12)

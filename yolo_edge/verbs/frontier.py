@@ -28,10 +28,11 @@ from yolo_edge.quantization.photos import DEFAULT_SAMPLES, find_photos
 from yolo_edge.quantization.scheme import BUILTIN_PHOTOS, SCHEME_NAMES, QuantizationRequest, find_scheme
 from yolo_edge.runtime.base import open_runtime
 from yolo_edge.tfjs.manifest import write_model
-from yolo_edge.validation.agreement import PersonsByPhoto, measure_agreement
+from yolo_edge.validation.agreement import measure_agreement
 from yolo_edge.validation.coco import KeypointEvaluation, evaluate_keypoints, measure_loss, require_pycocotools
 from yolo_edge.validation.detection import find_persons
 from yolo_edge.validation.frontier import FrontierPoint, draw_frontier, frontier_csv
+from yolo_edge.validation.matching import PersonsByPhoto
 from yolo_edge.verbs.pipeline import complete_request, count_parameters, export_model, holds_codes
 
 if TYPE_CHECKING:

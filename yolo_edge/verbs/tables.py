@@ -9,6 +9,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from yolo_edge.quantization.sensitivity import LayerSensitivity
+    from yolo_edge.validation.bootstrap import Estimate
     from yolo_edge.verbs.benchmark import BenchmarkListing, FetchedBenchmark
     from yolo_edge.verbs.convert import Conversion
     from yolo_edge.verbs.frontier import Frontier
@@ -102,8 +103,8 @@ def frontier_table(result: Frontier) -> Group:
     return Group(grid, "", points, *skipped)
 
 
-def _share(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4f}"
+def _share(figure: Estimate | None) -> str:
+    return "none" if figure is None else f"{figure.value:.4f}"
 
 
 def prediction_table(result: Prediction) -> Table:
