@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.models import models
     from yolo_edge.verbs.predict import predict
     from yolo_edge.verbs.quantize import quantize
+    from yolo_edge.verbs.verify import verify
 
-__all__ = ["__version__", "convert", "frontier", "inspect", "models", "predict", "quantize"]
+__all__ = ["__version__", "convert", "frontier", "inspect", "models", "predict", "quantize", "verify"]
 
 # onnxruntime 1.31 on Linux writes a device id into the user's cache directory and reports to its maker on import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
