@@ -63,7 +63,7 @@ class Tolerances(BaseModel):
     """Largest difference that is rounding, by quantity.
 
     The defaults are the least. TF.js in Node, on wasm and on WebGL stays far below them with genuine weights (0.001 px,
-    1.2e-5, 5e-6). Untrained nets amplify rounding: they get ten times what noise of :data:`_SHAKE` does to them.
+    2e-5, 5e-6). Untrained nets amplify rounding: they get ten times what noise of :data:`_SHAKE` does to them.
 
     Attributes:
         boxes: input pixels.
