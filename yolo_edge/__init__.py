@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.models import models
     from yolo_edge.verbs.predict import predict
     from yolo_edge.verbs.quantize import quantize
+    from yolo_edge.verbs.verify import verify
 
 __all__ = [
     "__version__",
@@ -39,6 +40,7 @@ __all__ = [
     "models",
     "predict",
     "quantize",
+    "verify",
 ]
 
 # onnxruntime 1.31 on Linux writes a device id into the user's cache directory and reports to its maker on import.

@@ -263,6 +263,24 @@ def inspect(
 
 
 @app.command()
+def verify(
+    source: Annotated[str, typer.Argument(help="A converted directory, or the https address of one.")],
+    runtime: Annotated[
+        list[str] | None, typer.Option(help="node (default), browser:wasm, browser:webgl, browser:webgpu, or none.")
+    ] = None,
+    browser: Annotated[Path | None, typer.Option(help="Path of the Chromium to use.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a converted directory: its files, and that it computes what it should."""
+    from yolo_edge.verbs.tables import verification_table
+    from yolo_edge.verbs.verify import verify as verb
+
+    result = verb(source, runtime=runtime or "node", browser=browser)
+    _print(result.to_json() if as_json else verification_table(result))
+    result.raise_if_failed()
+
+
+@app.command()
 def models(as_json: JsonOption = False) -> None:
     """List the weights of the catalogue, and which of them are cached."""
     from yolo_edge.verbs.models import models as verb

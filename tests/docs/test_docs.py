@@ -17,6 +17,7 @@ from tests.docs.cli_reference import PAGE, page_with, reference
 from tests.docs.markdown import PAGES, ROOT, anchors, blocks, links
 from tests.nets import shipped_photo
 from yolo_edge.bundle.manifest import read_manifest
+from yolo_edge.bundle.testcard import CARDS
 from yolo_edge.errors import INTERRUPTED_EXIT_CODE, YoloEdgeError
 from yolo_edge.pose.decode import detect
 from yolo_edge.pose.image import read_image
@@ -167,6 +168,35 @@ def assert_same_persons(found, expected):
         assert (here["score"], here["classIndex"]) == (there.score, there.class_index)
         np.testing.assert_allclose(here["box"], there.box, atol=1e-9)
         np.testing.assert_allclose(here["keypoints"], there.keypoints, atol=1e-9)
+
+
+GOLDEN_EPILOGUE = """
+const loaded = await loadPose(tf, new URL('model', site).href);
+const golden = await (await fetch(new URL('model/golden.json', site))).json();
+const answer = [];
+const [, H, W] = loaded.manifest.contract.input.shape;
+for (const [number, vector] of golden.vectors.entries()) {
+  answer.push(await checkVector(tf, loaded, vector));
+  await writeFile(`card${number}.bin`, new Uint8Array(drawCard(vector.card, H, W).buffer));
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["raw", "end2end"])
+def test_documented_check_of_golden_vectors_finds_what_verify_finds(converted, untrained, tmp_path, layout):
+    model = tmp_path / "model"
+    if layout == "raw":
+        model.symlink_to(converted)
+    else:
+        yolo_edge.convert(untrained("yolo26n-pose.yaml"), model, imgsz="128x192", end2end=True)
+    worst = run_javascript(FORMAT, GOLDEN_EPILOGUE, tmp_path)
+    size = read_manifest(model).model.image_size
+    for number, card in enumerate(CARDS):
+        assert (tmp_path / f"card{number}.bin").read_bytes() == card.images(size).tobytes(), "drawn differently"
+    (check,) = yolo_edge.verify(model).runtimes
+    found = {difference.quantity: difference.worst for difference in check.differences}
+    assert found == {name: max(vector.get(name, 0) for vector in worst) for name in found}
 
 
 @pytest.mark.slow

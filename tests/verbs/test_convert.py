@@ -38,7 +38,7 @@ def test_the_call_of_the_frontends_plan(weights, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["models"]
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["yolo-lite-v1"]
     directory = tmp_path / "models" / "yolo-lite-v1"
-    assert sorted(contents(directory)) == ["group1-shard1of1.bin", "manifest.json", "model.json"]
+    assert sorted(contents(directory)) == ["golden.json", "group1-shard1of1.bin", "manifest.json", "model.json"]
     manifest = verify_directory(directory)
     assert (manifest.scheme, manifest.model.image_size) == ("int8", (640, 640))
     assert manifest.raw_bytes < 3.3e6, "a quarter of the 11.5 MB of float32"
@@ -79,7 +79,8 @@ def test_sizes_and_hashes_are_those_of_the_files(converted):
     assert set(files) == {*manifest.files, "manifest.json"}
     for name, record in manifest.files.items():
         assert (record.bytes, record.sha256) == (len(files[name]), hashlib.sha256(files[name]).hexdigest())
-    served = {name: record for name, record in manifest.files.items() if name != "model.onnx"}
+    served = {name: record for name, record in manifest.files.items() if name not in ("model.onnx", "golden.json")}
+    assert manifest.files["golden.json"].wire_bytes is None, "it is no part of what a model costs"
     assert all(0 < record.wire_bytes < record.bytes for record in served.values())
     assert manifest.raw_bytes == sum(record.bytes for record in served.values())
     assert manifest.wire_bytes == sum(record.wire_bytes for record in served.values())
@@ -95,6 +96,7 @@ def test_from_onnx_gives_the_same_model(converted, converted_onnx, tmp_path):
     assert result.manifest.source.file == "model.onnx" and result.manifest.name == "model"
     assert "model.onnx" not in contents(tmp_path / "out"), "only --onnx keep leaves it"
     here, there = contents(tmp_path / "out"), contents(converted)
+    assert "golden.json" in here
     assert {name: here[name] for name in here if name != "manifest.json"} == {
         name: there[name] for name in there if name not in ("manifest.json", "model.onnx")
     }
@@ -167,7 +169,7 @@ def test_nothing_is_written_beside_the_users_file(weights, tmp_path):
 
 
 def test_no_machine_path_or_date_in_what_is_shipped(converted, weights):
-    for name in ("model.json", "manifest.json", "model.onnx"):
+    for name in ("model.json", "manifest.json", "golden.json", "model.onnx"):
         content = (converted / name).read_bytes()
         for secret in (str(weights.parent), str(converted.parent), "/site-packages/", str(Path.home()) + "/"):
             assert secret.encode() not in content, f"{name} names {secret}"

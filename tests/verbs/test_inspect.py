@@ -43,6 +43,7 @@ def test_onnx_and_directory_of_the_same_model(converted: Path, converted_onnx: P
     assert sum(count for name, count in directory.operations.items() if "Conv" in name) == 97
     assert directory.bytes == sum(path.stat().st_size for path in [converted / "model.json", *converted.glob("*.bin")])
     assert directory.details["weights"] == "float32"
+    assert directory.details["golden vectors"] == "golden.json"
     assert "smaller ones" in _shown(directory)
     assert graph.parameters == directory.parameters
 

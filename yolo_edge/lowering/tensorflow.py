@@ -5,7 +5,7 @@ child process, offline, its noise captured in a log file that the error message 
 
 The chain itself lowers float32. Quantized kernels are then put in place of the float ones they were made from, which
 are found by their bytes; a kernel that onnx2tf rewrote (the attention's depthwise convolution, which it splits into one
-convolution a channel) stays float32.
+convolution a channel) stays float32, and so do biases.
 """
 
 from __future__ import annotations
@@ -134,7 +134,9 @@ def _with_encodings(graph: GraphModel, model: onnx.ModelProto, encodings: Encodi
     from onnx import numpy_helper
 
     float_kernels = {
-        tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name in encodings
+        tensor.name: numpy_helper.to_array(tensor)
+        for tensor in model.graph.initializer
+        if tensor.name in encodings and len(tensor.dims) == 4
     }
     known = {
         np.ascontiguousarray(arrange(kernel)).tobytes(): (name, arrange)

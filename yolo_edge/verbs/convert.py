@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from yolo_edge.bundle.contract import make_contract
+from yolo_edge.bundle.golden import GOLDEN_FILE, make_golden, write_golden
 from yolo_edge.bundle.manifest import (
     Manifest,
     SourceRecord,
@@ -41,7 +42,7 @@ from yolo_edge.quantization.sensitivity import (
     sensitivity_csv,
 )
 from yolo_edge.tfjs.manifest import write_model
-from yolo_edge.verbs.pipeline import complete_request, count_parameters, export_model, holds_codes
+from yolo_edge.verbs.pipeline import complete_request, count_parameters, export_model, holds_codes, shipped_encodings
 
 ONNX_FILE = "model.onnx"
 SENSITIVITY_TABLE = "sensitivity.csv"
@@ -98,7 +99,7 @@ def convert(
 
     Args:
         source: a catalogue name (``yolo11n-pose``), a ``.pt`` or an ``.onnx`` file.
-        output: the directory to make: ``model.json``, shards of at most 4 MiB, ``manifest.json``.
+        output: the directory to make: ``model.json``, shards of at most 4 MiB, ``golden.json``, ``manifest.json``.
         imgsz: input size in pixels: one side (``640``), or height x width (``"480x640"``); multiples of 32. 640 for a
             checkpoint; an ONNX file has its own, which this must then equal.
         quantize: ``float32``, ``float16``, ``int8``, ``int4`` or ``rd``.
@@ -154,7 +155,10 @@ def convert(
         say(f"Lowering to a TF.js graph model ({engine} engine, {quantize} weights)")
         graph = lowering.lower(exported.model, quantized.encodings)
         files = write_model(graph, directory)
-        others = _write_others(directory, exported, quantized, onnx)
+        contract = make_contract(exported.head, next(iter(graph.outputs)))
+        say("Computing golden vectors")
+        write_golden(make_golden(exported.model, shipped_encodings(graph, quantized.encodings), contract), directory)
+        others = (GOLDEN_FILE, *_write_others(directory, exported, quantized, onnx))
         layers = _measured(exported, quantized, request) if sensitivity else ()
         if layers:
             others += _write_sensitivity(directory, layers, f"{name or path.stem}, {quantize}")
@@ -166,7 +170,7 @@ def convert(
             source=SourceRecord(**asdict(exported.source)),
             tool=tool_record(engine),
             model=model_record(exported.head, count_parameters(exported), sum(graph.operations().values())),
-            contract=make_contract(exported.head, next(iter(graph.outputs))),
+            contract=contract,
             files=records,
             raw_bytes=sum(record.bytes for record in records.values() if record.wire_bytes is not None),
             wire_bytes=sum(record.wire_bytes or 0 for record in records.values()),

@@ -129,6 +129,7 @@ def _inspect_onnx(path: Path) -> Inspection:
 
 
 def _inspect_directory(path: Path) -> Inspection:
+    from yolo_edge.bundle.golden import GOLDEN_FILE
     from yolo_edge.bundle.manifest import read_manifest
     from yolo_edge.files import MANIFEST_FILE
     from yolo_edge.tfjs.manifest import MODEL_FILE, read_model
@@ -148,6 +149,7 @@ def _inspect_directory(path: Path) -> Inspection:
             "made by": f"yolo-edge {manifest.tool.version}",
             "made from": f"{manifest.source.file} (sha256 {manifest.source.sha256})",
             "on the wire": f"{manifest.wire_bytes:,} bytes (Brotli)",
+            "golden vectors": GOLDEN_FILE if GOLDEN_FILE in manifest.files else "none: made by an older yolo-edge",
         }
         facts = _head_facts(manifest.head, details)
     model = read_model(path)

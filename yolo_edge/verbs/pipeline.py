@@ -12,6 +12,7 @@ from yolo_edge.lowering.engine import Engine
 from yolo_edge.quantization.budget import bytes_for_bits
 from yolo_edge.quantization.codes import Codes, Encodings
 from yolo_edge.quantization.scheme import QuantizationRequest
+from yolo_edge.tfjs.graph import GraphModel
 from yolo_edge.tfjs.manifest import serialize_model
 
 DEFAULT_SIZE = (640, 640)
@@ -62,6 +63,17 @@ def complete_request(
 def holds_codes(encodings: Encodings) -> bool:
     """Tell whether weights become integer codes, whose bytes on the wire are measured at the best Brotli quality."""
     return any(isinstance(encoding, Codes) for encoding in encodings.values())
+
+
+def shipped_encodings(graph: GraphModel, encodings: Encodings) -> Encodings:
+    """Return those quantized weights that a graph model really holds.
+
+    The direct engine holds them all. The tensorflow engine leaves those as float32 that its chain rewrote.
+    """
+    if graph.initializer:  # packed, which the direct engine alone does
+        return encodings
+    held = {weight.initializer for weight in graph.weights if weight.stored}
+    return {name: encoding for name, encoding in encodings.items() if name in held}
 
 
 def count_parameters(exported: ExportedModel) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.frontier import Frontier
     from yolo_edge.verbs.models import ModelListing
     from yolo_edge.verbs.predict import Prediction
+    from yolo_edge.verbs.verify import Verification
 
 
 _LAYERS_SHOWN = 15
@@ -119,6 +120,47 @@ def prediction_table(result: Prediction) -> Table:
             f"{image.seconds:.2f}",
             str(image.picture or ""),
         )
+    return table
+
+
+def verification_table(result: Verification) -> Group:
+    """Show what was checked: the files, how they were served, and how far each runtime is off."""
+    manifest = result.manifest
+    grid = _grid()
+    grid.add_row("model", f"{manifest.name} (family {manifest.model.family}, {manifest.scheme})")
+    grid.add_row("source", result.source)
+    served = any(file.delivery for file in result.files)
+    delivery = ("on the wire", "encoding", "type", "cache-control") if served else ()
+    files = Table("file", "bytes", "sha256", *delivery, box=None, pad_edge=False)
+    files.columns[1].justify = "right"
+    for file in result.files:
+        cells = [file.name, f"{file.bytes:,}", f"{file.sha256[:16]} ok" if file.sha256 else "the list itself"]
+        if file.delivery:
+            sent = file.delivery
+            cells += [f"{sent.wire_bytes:,}", sent.content_encoding or "none", sent.content_type or "none"]
+            cells.append(sent.cache_control or "none")
+        files.add_row(*cells)
+    parts: list[Table | str] = [grid, "", files]
+    if result.runtimes:
+        parts += ["", _differences_table(result)]
+    return Group(*parts, *(f"note: {note}." for note in result.notes))
+
+
+def _differences_table(result: Verification) -> Table:
+    columns = ("runtime", "golden vectors", "worst", "allowed", "")
+    table = Table(*columns, box=None, pad_edge=False)
+    for column in table.columns[2:4]:
+        column.justify = "right"
+    for check in result.runtimes:
+        for difference in check.differences:
+            unit = " px" if difference.quantity in ("boxes", "keypoints") else ""
+            table.add_row(
+                check.runtime,
+                difference.quantity.replace("_", " "),
+                f"{difference.worst:.2g}{unit}",
+                f"{difference.tolerance:g}{unit}",
+                "ok" if difference.passed else "FAILED",
+            )
     return table
 
 
