@@ -14,7 +14,7 @@ import yolo_edge
 from tests.commands import COMMAND, run_command, start_command, wait_for_line
 from yolo_edge import cli
 
-COMMANDS = ("convert", "quantize", "predict", "frontier", "inspect", "verify", "models")
+COMMANDS = ("convert", "quantize", "predict", "frontier", "inspect", "validate", "verify", "models")
 GROUPED = ("benchmark list", "benchmark fetch")
 
 

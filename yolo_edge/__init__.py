@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.models import models
     from yolo_edge.verbs.predict import predict
     from yolo_edge.verbs.quantize import quantize
+    from yolo_edge.verbs.validate import validate
     from yolo_edge.verbs.verify import verify
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "models",
     "predict",
     "quantize",
+    "validate",
     "verify",
 ]
 

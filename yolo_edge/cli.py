@@ -263,6 +263,69 @@ def inspect(
 
 
 @app.command()
+def validate(
+    models: Annotated[list[str], typer.Argument(help="Converted directories, or folders of such.")],
+    benchmark: Annotated[
+        str | None,
+        typer.Option(help="Photos: builtin, a folder, COCO json, pose data yaml, video, or the name of a fetched set."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Directory to make: report.html and report.json.")
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="The float model: a catalogue name, a .pt or an .onnx. What MODELS were made from."),
+    ] = None,
+    reference_runtime: Annotated[str, typer.Option(help="onnx or torch: what runs the float model.")] = "onnx",
+    runtime: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Give it several times: the first runs all photos. node and each browser backend by default."
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A yaml with a gate section, in place of the default bounds.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The most photos to take.")] = None,
+    frames_per_second: Annotated[float | None, typer.Option(help="Frames to take of a second of video.")] = None,
+    layout: Annotated[str, typer.Option(help="A foreign model's coordinates: auto, pixels or normalised.")] = "auto",
+    timing: Annotated[bool, typer.Option(help="Take times beside a float32 graph model.")] = True,
+    browser: Annotated[Path | None, typer.Option(help="Path of the Chromium to use.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Node processes side by side; one a core by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice of photos, and of the intervals.")] = 0,
+    trust: TrustOption = False,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge converted models on photos, against the float model and against labels."""
+    from yolo_edge.verbs.tables import validation_table
+    from yolo_edge.verbs.validate import validate as verb
+
+    result = verb(
+        models,
+        benchmark=benchmark,
+        output=output,
+        reference=reference,
+        reference_runtime=reference_runtime,
+        runtime=runtime,
+        recipe=recipe,
+        limit=limit,
+        frames_per_second=frames_per_second,
+        layout=layout,
+        timing=timing,
+        browser=browser,
+        workers=workers,
+        seed=seed,
+        trust=trust,
+        force=force,
+    )
+    _print(result.to_json() if as_json else validation_table(result))
+    result.raise_if_failed()
+
+
+@app.command()
 def verify(
     source: Annotated[str, typer.Argument(help="A converted directory, or the https address of one.")],
     runtime: Annotated[

@@ -6,6 +6,7 @@ npm fetches them from is npm's own configuration: the lock file names no registr
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -126,6 +127,12 @@ def tfjs_packages() -> Path:
             if not (target / "node_modules").is_dir():  # else another process was quicker, and its install is as good
                 raise
     return target / "node_modules"
+
+
+def tfjs_version() -> str:
+    """Return the version of TensorFlow.js that the runtimes use."""
+    document = json.loads((SCRIPTS / "package.json").read_text(encoding="utf-8"))
+    return str(document["dependencies"]["@tensorflow/tfjs-core"])
 
 
 def _npm_install(npm: list[str], directory: Path) -> None:

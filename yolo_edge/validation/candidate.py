@@ -9,7 +9,7 @@ of Ultralytics up to 8.4.82 have them (``ultralytics/nn/modules/head.py``, ``Det
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -152,7 +152,7 @@ def _foreign_size(document: dict[str, Any], directory: Path) -> tuple[int, int]:
     )
 
 
-def layout_of(output: NDArray[np.float32], head: PoseHead, source: Path) -> Units:
+def units_of(output: NDArray[np.float32], head: PoseHead, source: Path) -> Units:
     """Tell the units of a foreign model from its output on a photo with a person.
 
     Args:
@@ -184,11 +184,6 @@ def adapted(candidate: Candidate, runtime: Runtime, head: PoseHead) -> Runtime:
     return runtime if candidate.manifest is not None else _Adapted(candidate, runtime, head)
 
 
-def with_units(candidate: Candidate, units: Units) -> Candidate:
-    """Return the candidate with its units known."""
-    return replace(candidate, units=units)
-
-
 class _Adapted:
     """A foreign model in the contract's layout: channels first, input pixels."""
 
@@ -199,8 +194,7 @@ class _Adapted:
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         output = _channels_first(self._runtime.run(images), self._head, self._candidate.directory)
-        units = self._candidate.units or layout_of(output, self._head, self._candidate.directory)
-        return output * self._scale() if units == "normalised" else output
+        return output * self._scale() if self._candidate.units == "normalised" else output
 
     def _scale(self) -> NDArray[np.float32]:
         """Input pixels a share, one factor a channel ``[1, C, 1]``: width for x, height for y, 1 for scores."""

@@ -10,6 +10,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from yolo_edge.quantization.sensitivity import LayerSensitivity
     from yolo_edge.validation.bootstrap import Estimate
+    from yolo_edge.validation.result import Validation
     from yolo_edge.verbs.benchmark import BenchmarkListing, FetchedBenchmark
     from yolo_edge.verbs.convert import Conversion
     from yolo_edge.verbs.frontier import Frontier
@@ -102,6 +103,47 @@ def frontier_table(result: Frontier) -> Group:
         )
     skipped = [f"skipped {point.name}: {point.reason}" for point in result.skipped]
     return Group(grid, "", points, *skipped)
+
+
+def validation_table(result: Validation) -> Group:
+    """Show the verdicts, the variants side by side, and each bound."""
+    grid = _grid()
+    height, width = result.head.image_size
+    grid.add_row("float model", f"{result.reference} at {height}x{width} px, run by {result.reference_runtime}")
+    grid.add_row("photos", f"{result.benchmark.name}, {result.photos}")
+    if result.report:
+        grid.add_row("report", str(result.report / "report.html"))
+    columns = ("variant", "on the wire", "mean OKS", "persons", "lost", "invented", "AP loss (95 %)", "verdict")
+    variants = Table(*columns, box=None, pad_edge=False)
+    for column in variants.columns[1:-1]:
+        column.justify = "right"
+    for variant in result.variants:
+        agreement = variant.agreement
+        loss = variant.accuracy[0].loss if variant.accuracy else None
+        variants.add_row(
+            variant.candidate.name,
+            megabytes(variant.candidate.wire_bytes),
+            _share(agreement.similarity if agreement else None),
+            *(str(count) for count in (agreement.persons, agreement.lost, agreement.invented))
+            if agreement
+            else ("", "", ""),
+            f"{loss.value:+.2f} ({loss.low:+.2f} to {loss.high:+.2f})" if loss else "no labels",
+            variant.verdict,
+        )
+    checks = Table("variant", "verdict", "what", box=None, pad_edge=False)
+    for variant in result.variants:
+        for check in variant.checks:
+            checks.add_row(variant.candidate.name, check.verdict, check.sentence())
+    runs = Table("variant", "runtime", "first", "a frame", "what", box=None, pad_edge=False)
+    for variant in result.variants:
+        for run in variant.runs:
+            times = (run.times.first_predict, run.times.frame) if run.times else (None, None)
+            runs.add_row(variant.candidate.name, run.runtime, *map(_seconds, times), run.message or run.status)
+    return Group(grid, "", variants, "", checks, "", runs, "", *result.notes, f"verdict: {result.verdict}")
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f} s"
 
 
 def _share(figure: Estimate | None) -> str:
