@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -12,6 +11,7 @@ import pytest
 from onnx import numpy_helper
 
 import yolo_edge
+from tests.broken import BREAKS, broken_graph
 from tests.pose.heads import make_head, random_raw
 from yolo_edge.bundle.contract import make_contract
 from yolo_edge.bundle.golden import (
@@ -27,8 +27,6 @@ from yolo_edge.bundle.manifest import read_manifest
 from yolo_edge.errors import ModelError
 from yolo_edge.quantization.codes import HalfFloat
 from yolo_edge.runtime.base import open_runtime
-from yolo_edge.tfjs.graph import Weight
-from yolo_edge.tfjs.manifest import read_model, write_model
 
 
 def constant_model(output, image_size):
@@ -224,52 +222,10 @@ def test_damaged_file_is_refused(converted, tmp_path, change, message):
 # Teeth: what hashes cannot see, since whoever broke it wrote the manifest
 
 
-def flipped_byte(values):
-    flat = values.reshape(-1).view(np.uint8).copy()
-    flat[len(flat) // 8 * 4 + 3] ^= 0x40  # the high byte of a float32: its exponent
-    return flat.view(values.dtype).reshape(values.shape)
-
-
-def swapped_keypoints(values):
-    """Swap keypoints 5 and 6 of a kernel's or bias' 51 output channels."""
-    order = np.arange(51)
-    order[15:21] = [18, 19, 20, 15, 16, 17]
-    return values[..., order]
-
-
-def is_first_kernel(weight):
-    return weight.values.ndim == 4 and weight.values.shape[2] == 3
-
-
-def is_keypoint_weight(weight):
-    return weight.initializer is not None and weight.values.ndim == 4 and weight.values.shape[-1] == 51
-
-
-def is_early_kernel(weight):
-    return weight.values.ndim == 4 and weight.values.shape == (3, 3, 16, 32)
-
-
-BREAKS = {
-    "one byte of a shard": (is_early_kernel, flipped_byte),
-    "one scale": (is_early_kernel, lambda values: values * np.float32(1.02)),
-    "BGR for RGB": (is_first_kernel, lambda values: values[:, :, ::-1]),
-    "keypoints 5 and 6": (is_keypoint_weight, swapped_keypoints),
-}
-
-
 @pytest.mark.parametrize("name", BREAKS)
 def test_what_is_broken_shows(converted, tmp_path, name):
-    concerns, broken = BREAKS[name]
-    graph = read_model(converted)
+    broken_graph(converted, tmp_path, name)
     shutil.copy(converted / GOLDEN_FILE, tmp_path)
-
-    def changed(weight: Weight) -> Weight:
-        concerned = concerns(replace(weight, initializer="read from a file"))
-        return replace(weight, values=np.ascontiguousarray(broken(weight.values))) if concerned else weight
-
-    weights = tuple(map(changed, graph.weights))
-    assert any(one is not other for one, other in zip(weights, graph.weights, strict=True)), "nothing was broken"
-    write_model(replace(graph, weights=weights), tmp_path)
     manifest = read_manifest(converted)
     golden = read_golden(converted, manifest)
     with open_runtime("node", tmp_path) as runtime:

@@ -10,6 +10,8 @@ from PIL import Image
 
 from yolo_edge.photos.benchmark import PersonLabel
 from yolo_edge.pose.decode import Person
+from yolo_edge.validation.agreement import Agreement
+from yolo_edge.validation.bootstrap import Estimate
 
 
 def make_person(left=0.0, top=0.0, *, score=0.9, side=100.0, shift=0.0, visible=True, class_index=0):
@@ -17,6 +19,24 @@ def make_person(left=0.0, top=0.0, *, score=0.9, side=100.0, shift=0.0, visible=
     steps = np.linspace(0.1, 0.9, 17) * side
     keypoints = np.stack([left + steps + shift, top + steps + shift, np.full(17, 1.0 if visible else 0.1)], axis=1)
     return Person(np.array([left, top, left + side, top + side]), score, class_index, keypoints)
+
+
+def make_agreement(similarity: float | None, *, persons=10, lost=0, invented=0) -> Agreement:
+    """An agreement of which the similarity alone is known."""
+    figure = None if similarity is None else Estimate(similarity, similarity, similarity, persons)
+    nothing = dict.fromkeys(
+        ("similarity_p5", "lost_share", "invented_share", "displacement", "score_drift", "score_change")
+    )
+    return Agreement(
+        persons=persons,
+        lost=lost,
+        invented=invented,
+        similarity=figure,
+        seen_similarity=figure,
+        keypoints=(),
+        by_photo={},
+        **nothing,
+    )
 
 
 def label_of(person: Person, photo: int, *, is_crowd=False, labelled=17) -> PersonLabel:

@@ -7,13 +7,13 @@ import re
 import numpy as np
 from PIL import Image
 
-from yolo_edge.validation.agreement import Agreement
+from tests.validation.persons import make_agreement
 from yolo_edge.validation.coco import PrecisionLoss
 from yolo_edge.validation.frontier import FrontierPoint, draw_frontier, frontier_csv
 
 
 def point(scheme, wire, similarity, loss=None):
-    agreement = Agreement(similarity, similarity, 100, 3, {})
+    agreement = make_agreement(similarity, persons=100, lost=3)
     interval = None if loss is None else PrecisionLoss(loss, loss - 1, loss + 1)
     return FrontierPoint(f"{scheme}:{wire}", scheme, wire, 3_000_000, wire, agreement, interval)
 

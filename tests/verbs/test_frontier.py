@@ -65,9 +65,9 @@ def test_directory_holds_table_and_pictures(drawn):
 
 def test_float_weights_lose_nothing(drawn):
     same, half = drawn.points
-    assert (same.agreement.similarity, same.agreement.lost, same.loss.points) == (1.0, 0, 0.0)
+    assert (same.agreement.similarity.value, same.agreement.lost, same.loss.points) == (1.0, 0, 0.0)
     assert same.agreement.persons >= 4
-    assert 0.98 < half.agreement.similarity < 1
+    assert 0.98 < half.agreement.similarity.value < 1
     assert drawn.average_precision > 0.9 and abs(half.loss.points) < 5
 
 

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 import yolo_edge
+from tests.broken import sign
 from tests.verbs.served import Answer, encoded, serving
 from yolo_edge.bundle.golden import GOLDEN_FILE
 from yolo_edge.bundle.manifest import read_manifest, write_manifest
 from yolo_edge.cli import run
 from yolo_edge.errors import GateError, InputError, ModelError, NetworkError, UsageError
-from yolo_edge.files import MANIFEST_FILE, sha256_of
+from yolo_edge.files import MANIFEST_FILE
 
 SHARD = "group1-shard2of3.bin"
 
@@ -27,17 +28,6 @@ SHARD = "group1-shard2of3.bin"
 def directory(converted, tmp_path):
     """A converted directory of one's own, to damage."""
     return shutil.copytree(converted, tmp_path / "model")
-
-
-def sign(directory: Path) -> None:
-    """Write a manifest that fits the files as they are now."""
-    manifest = read_manifest(directory)
-    files = {
-        name: record.model_copy(update={"sha256": sha256_of(path), "bytes": path.stat().st_size})
-        for name, record in manifest.files.items()
-        if (path := directory / name).is_file()
-    }
-    write_manifest(manifest.model_copy(update={"files": files}), directory)
 
 
 def break_vectors(directory: Path) -> None:

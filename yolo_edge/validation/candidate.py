@@ -9,6 +9,7 @@ of Ultralytics up to 8.4.82 have them (``ultralytics/nn/modules/head.py``, ``Det
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -110,7 +111,7 @@ def _foreign(directory: Path, layout: str) -> Candidate:
     for name in names:
         if (directory / name).resolve().parent != directory.resolve() or not (directory / name).is_file():
             raise ModelError(f"{directory} lacks the shard {name}.", fix="Fetch or convert it again.")
-    holds_codes = any("quantization" in weight for group in groups for weight in group.get("weights", ()))
+    holds_codes = _holds_codes([weight for group in groups for weight in group.get("weights", ())])
     contents = {name: (directory / name).read_bytes() for name in names}
     wire = sum(
         brotli_bytes(data, BEST_QUALITY if holds_codes or name == MODEL_FILE else FLOAT_QUALITY)
@@ -126,6 +127,14 @@ def _foreign(directory: Path, layout: str) -> Candidate:
         image_size=_foreign_size(document, directory),
         units=None if layout == "auto" else "pixels" if layout == "pixels" else "normalised",
     )
+
+
+def _holds_codes(weights: list[dict[str, Any]]) -> bool:
+    """Whether most of the values are integer codes, which Brotli is worth its best quality for."""
+    sizes = [
+        (math.prod(weight.get("shape", ())), weight.get("quantization", {}).get("dtype", "")) for weight in weights
+    ]
+    return 2 * sum(size for size, dtype in sizes if dtype.startswith("uint")) > sum(size for size, _ in sizes)
 
 
 def _digest(listed: list[tuple[str, str]]) -> str:

@@ -191,8 +191,9 @@ def _check(metric: Metric, bound: float, figure: Estimate, images: int, note: st
         return Check(metric.name, bound, figure, "inconclusive", note=note or "Take it again on a quiet machine.")
     gap = sign * (bound - figure.value)
     reach = worst - sign * figure.value if gap > 0 else sign * figure.value - best
-    more = _MOST_IMAGES if gap == 0 else math.ceil(images * ((reach / gap) ** 2 - 1))
-    return Check(metric.name, bound, figure, "inconclusive", max(1, min(more, _MOST_IMAGES)), note)
+    factor = (reach / gap) ** 2 if abs(gap) * _MOST_IMAGES > reach else math.inf
+    more = min(images * (factor - 1), _MOST_IMAGES)
+    return Check(metric.name, bound, figure, "inconclusive", max(1, math.ceil(more)), note)
 
 
 def overall(checks: Iterable[Check]) -> Verdict:
