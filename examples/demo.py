@@ -1,5 +1,7 @@
-"""The tour that ``make demo`` takes: genuine weights → TF.js graph model → skeletons drawn from a real browser → a model
-an eighth of the size → proof that it still finds the same keypoints.
+"""The tour that ``make demo`` takes.
+
+Genuine weights → TF.js graph model → skeletons drawn from a real browser → a model an eighth of the size → proof that
+it still finds the same keypoints.
 
 Usage: python examples/demo.py [DIRECTORY]
 """
