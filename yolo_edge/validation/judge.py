@@ -24,7 +24,7 @@ from yolo_edge.validation.bootstrap import Estimate, Resamples
 from yolo_edge.validation.candidate import Candidate, adapted, units_of
 from yolo_edge.validation.coco import Accuracy, KeypointEvaluation, evaluate_keypoints, measure_accuracy
 from yolo_edge.validation.gate import check_limits, exact, limits_for
-from yolo_edge.validation.matching import match_persons
+from yolo_edge.validation.matching import SURE, match_persons
 from yolo_edge.validation.motion import Motion, measure_motion
 from yolo_edge.validation.observation import Observations, ObservationStore, observe
 from yolo_edge.validation.pck import KeypointAccuracy, measure_pck
@@ -187,10 +187,10 @@ def _observed(
 
 
 def _handful(head: PoseHead, trial: Trial) -> list[Any]:
-    """Inputs of a few photos, those with persons first: what all runtimes must answer alike."""
-    keys = list(trial.reference.by_photo)
-    order = np.random.default_rng(trial.seed).permutation(len(keys))
-    ranked = sorted((keys[index] for index in order), key=lambda key: not trial.reference.by_photo[key].persons)
+    """Inputs of a few photos, those with a sure person first: what all runtimes must answer alike."""
+    best = {key: max((person.score for person in found), default=0.0) for key, found in trial.reference.persons.items()}
+    order = np.random.default_rng(trial.seed).permutation(len(best))
+    ranked = sorted((list(best)[index] for index in order), key=lambda key: best[key] < SURE)
     chosen = set(ranked[:PROBED_PHOTOS])
     images = (trial.photos.read(photo) for photo in trial.photos.benchmark.photos if photo.key in chosen)
     return [letterbox(image, head.image_size)[0] for image in images if image is not None]
