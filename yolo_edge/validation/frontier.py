@@ -88,7 +88,9 @@ def frontier_csv(points: Iterable[FrontierPoint]) -> str:
     return text.getvalue()
 
 
-def draw_frontier(points: Sequence[FrontierPoint], title: str, pictures: Iterable[Path]) -> None:
+def draw_frontier(
+    points: Sequence[FrontierPoint], title: str, pictures: Iterable[Path], *, width: float = _WIDTH
+) -> None:
     """Draw wire bytes against mean object keypoint similarity, and below against the loss of average precision.
 
     The lower panel is left out where no point has a loss. The same points give the same bytes: the picture takes no
@@ -98,20 +100,21 @@ def draw_frontier(points: Sequence[FrontierPoint], title: str, pictures: Iterabl
         points: at least one.
         title: stands above.
         pictures: files to write, of :data:`yolo_edge.figures.PICTURE_SUFFIXES`.
+        width: inches; the letters keep their size, so a narrow picture is one for a phone.
 
     Raises:
         MissingComponentError: matplotlib is not installed.
     """
     ordered = sorted(points, key=lambda point: point.wire_bytes)
-    save_figure(lambda: _figure(ordered, title), pictures)
+    save_figure(lambda: _figure(ordered, title, width), pictures)
 
 
-def _figure(points: Sequence[FrontierPoint], title: str) -> Figure:
+def _figure(points: Sequence[FrontierPoint], title: str, width: float) -> Figure:
     from matplotlib.figure import Figure
 
     losses = [point for point in points if point.loss is not None]
     panels = 2 if losses else 1
-    figure = Figure(figsize=(_WIDTH, 0.6 + _PANEL_HEIGHT * panels), dpi=_DOTS, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(width, 0.6 + _PANEL_HEIGHT * panels), dpi=_DOTS, layout="constrained", facecolor="white")
     axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
     figure.suptitle(title, fontsize=11)
     _draw_similarity(axes[0], points)
