@@ -9,6 +9,7 @@ from yolo_edge.validation import wording
 from yolo_edge.validation.agreement import Displacement
 from yolo_edge.validation.bootstrap import Estimate
 from yolo_edge.validation.coco import FIGURES, Accuracy
+from yolo_edge.validation.motion import Motion
 from yolo_edge.validation.result import Validation, Variant
 from yolo_edge.validation.timing import TimeRatios
 
@@ -59,8 +60,8 @@ def summary_rows(result: Validation) -> tuple[Row, ...]:
         ("Similarity, worst 5 %", "5th percentile", _agreed("similarity_p5", wording.similarity)),
         ("Persons lost", "", _counted("lost", "lost_share")),
         ("Persons invented", "", _counted("invented", "invented_share")),
-        ("Displacement, median", "share of body size", _moved("median", "body_median")),
-        ("Displacement, 95th percentile", "share of body size", _moved("p95", "body_p95")),
+        ("Keypoints moved by, median", "of body size; input px", _moved("median", "body_median")),
+        ("95th percentile of that", "of body size; input px", _moved("p95", "body_p95")),
         *((f"{name} loss, points", "", _lost(index)) for index, name in enumerate(FIGURES)),
         ("Time of a frame", "beside float32", _ratio(lambda ratios: ratios.frame)),
         ("First prediction", "beside float32", _ratio(lambda ratios: ratios.first_predict)),
@@ -102,7 +103,7 @@ def _moved(pixels: str, share: str) -> Describe:
         of_body: Estimate = getattr(displacement, share)
         in_pixels: Estimate = getattr(displacement, pixels)
         spread = wording.interval(of_body, wording.percent)
-        detail = f"{wording.figure(in_pixels.value, wording.pixels)} of the input"
+        detail = wording.figure(in_pixels.value, wording.pixels)
         return Cell(wording.figure(of_body.value, wording.percent), f"{spread}; {detail}" if spread else detail)
 
     return describe
@@ -166,29 +167,33 @@ def keypoint_rows(variants: Sequence[Variant]) -> tuple[Row, ...]:
 def motion_rows(variants: Sequence[Variant]) -> tuple[Row, ...]:
     """What clips show, clip by clip: persons followed, repetitions counted, jitter of still joints."""
     clips = dict.fromkeys(motion.clip for variant in variants for motion in variant.motions)
-    rows = []
+    rows: list[Row] = []
     for clip in clips:
         motions = [next((motion for motion in variant.motions if motion.clip == clip), None) for variant in variants]
-        known = next(motion for motion in motions if motion is not None)
-        counted, repetitions, jitter = [], [], []
-        for motion in motions:
-            if motion is None:
-                for cells in (counted, repetitions, jitter):
-                    cells.append(Cell())
-                continue
-            counted.append(Cell(f"{motion.followed} of {motion.frames}"))
-            repetitions.append(
-                Cell(f"{motion.repetitions}", f"float model {motion.reference_repetitions}") if motion.joint else Cell()
-            )
-            ours, theirs = (wording.figure(value, wording.percent) for value in (motion.jitter, motion.reference_jitter))
-            jitter.append(Cell(ours, f"float model {theirs}") if motion.jitter is not None else Cell())
-        swings = f"{known.joint} angle" if known.joint else "no joint swings widely"
+        joint = next(motion.joint for motion in motions if motion is not None)
         rows += [
-            Row(clip, tuple(counted), "frames with the person in both models"),
-            Row("Repetitions", tuple(repetitions), swings),
-            Row("Jitter of still joints", tuple(jitter), "share of body size"),
+            Row(clip, tuple(map(_followed, motions)), "frames with the person in both models"),
+            Row("Repetitions", tuple(map(_repetitions, motions)), f"{joint} angle" if joint else "nothing swings"),
+            Row("Jitter of still joints", tuple(map(_jitter, motions)), "of body size"),
         ]
-    return tuple(rows)
+    return tuple(row for row in rows if not row.is_empty)
+
+
+def _followed(motion: Motion | None) -> Cell:
+    return Cell(f"{motion.followed} of {motion.frames}") if motion else Cell()
+
+
+def _repetitions(motion: Motion | None) -> Cell:
+    if motion is None or motion.joint is None:
+        return Cell()
+    return Cell(f"{motion.repetitions}", f"float model {motion.reference_repetitions}")
+
+
+def _jitter(motion: Motion | None) -> Cell:
+    if motion is None or motion.jitter is None:
+        return Cell()
+    reference = wording.figure(motion.reference_jitter, wording.percent)
+    return Cell(wording.figure(motion.jitter, wording.percent), f"float model {reference}")
 
 
 def _title(name: str, all_together: str) -> str:

@@ -20,7 +20,7 @@ from yolo_edge.validation.charts import Scale, bars, body_dots, body_lines, inte
 from yolo_edge.validation.coco import PrecisionLoss
 from yolo_edge.validation.comparison import angle_rows, keypoint_rows, motion_rows, summary_rows
 from yolo_edge.validation.frontier import FrontierPoint, draw_frontier
-from yolo_edge.validation.gate import METRICS, Check, Verdict
+from yolo_edge.validation.gate import Check, Verdict
 from yolo_edge.validation.overlay import (
     ALIKE,
     REFERENCE_COLOUR,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 HTML_FILE, JSON_FILE = "report.html", "report.json"
 
 _TEMPLATE = "report.html"
-_PICTURE_INCHES = 5.0  # wide: 480 px on the page, so that letters can be read on a phone
+_PICTURE_INCHES = 4.4  # wide: 420 px, so that letters can be read on a phone
 _LISTED_SKIPPED = 20
 _LISTED_REASONS = 3
 _LISTED_BARS = 40
@@ -104,7 +104,7 @@ def _html(result: Validation, photos: ReadablePhotos) -> str:
             result=result,
             measured=measured,
             summary=summary_rows(result),
-            reasons=[(variant, _reasons(variant)) for variant in result.variants],
+            reasons=[(variant, _reasons(variant)) for variant in sorted(result.variants, key=_severity)],
             headline=_headline(result),
             frontier=_frontier(measured),
             scale=_scale(measured),
@@ -133,7 +133,6 @@ def _environment() -> Environment:
     )
     environment.globals |= {
         "wording": wording,
-        "metrics": METRICS,
         "interval_bar": interval_bar,
         "body_dots": body_dots,
         "body_lines": body_lines(),
@@ -149,6 +148,10 @@ def _environment() -> Environment:
     }
     environment.filters["shortened"] = _shortened
     return environment
+
+
+def _severity(variant: Variant) -> int:
+    return ("fail", "inconclusive", "pass").index(variant.verdict)
 
 
 def _headline(result: Validation) -> tuple[Variant, Check] | None:
@@ -184,7 +187,7 @@ def _frontier(variants: Sequence[Variant]) -> str | None:
         return None
     with tempfile.TemporaryDirectory(prefix="yolo-edge-") as scratch:
         picture = Path(scratch) / "frontier.svg"
-        draw_frontier(points, "Size and quality", [picture], width=_PICTURE_INCHES)
+        draw_frontier(points, "", [picture], width=_PICTURE_INCHES)
         return _data_uri("image/svg+xml", picture.read_bytes())
 
 

@@ -27,7 +27,7 @@ def similarity(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """Write a share as per cent, two digits of it: 12 %, 1.2 %, 0.12 %, under 0.01 %."""
+    """Write a share as per cent, two digits of it: 12 %, 1.2 %, 0.12 %, <0.01 %."""
     return f"{_two_digits(100 * value)} %"
 
 
@@ -37,12 +37,12 @@ def points(value: float) -> str:
 
 
 def pixels(value: float) -> str:
-    """Write a length in pixels: 3.2 px, under 0.01 px."""
+    """Write a length in pixels: 3.2 px, <0.01 px."""
     return f"{_two_digits(value)} px"
 
 
 def degrees(value: float) -> str:
-    """Write an angle: 3.2°, under 0.01°."""
+    """Write an angle: 3.2°, <0.01°."""
     return f"{_two_digits(value)}°"
 
 
@@ -86,7 +86,7 @@ def _two_digits(value: float) -> str:
     if value == 0:
         return "0"
     if size < _LEAST:
-        return f"under {_LEAST}"
+        return f"<{_LEAST}"
     return f"{value:.{0 if size >= 9.95 else 1 if size >= 0.95 else 2}f}"
 
 
