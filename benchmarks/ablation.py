@@ -66,7 +66,7 @@ class Bench:
         outputs = self.run(decoded_model(self.model, encodings))
         agreement = measure_agreement(self.persons, self.decoded(outputs))
         harm = 1e4 * np.concatenate(list(map(self._harm, outputs, self.reference))).mean()
-        return f"| {name} | {agreement.similarity:.4f} | {agreement.seen_similarity:.4f} | {harm:.1f} |"
+        return f"| {name} | {agreement.similarity.value:.4f} | {agreement.seen_similarity.value:.4f} | {harm:.1f} |"
 
     def _harm(self, output: np.ndarray, reference: np.ndarray) -> np.ndarray:
         anchors, scale = harm_scale(torch.from_numpy(reference[0]), self.head)

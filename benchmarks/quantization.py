@@ -102,8 +102,8 @@ def main(labels: Path, calibration: str) -> None:
             agreement = measure_agreement(reference, found)
             print(
                 f"| {name} | {result.raw_bytes / 1e6:.2f} | {result.wire_bytes / 1e6:.3f} | "
-                f"{loss.points:+.2f} ({loss.low:+.2f} to {loss.high:+.2f}) | {agreement.similarity:.4f} | "
-                f"{agreement.seen_similarity:.4f} | {seconds:.0f} |",
+                f"{loss.points:+.2f} ({loss.low:+.2f} to {loss.high:+.2f}) | {agreement.similarity.value:.4f} | "
+                f"{agreement.seen_similarity.value:.4f} | {seconds:.0f} |",
                 flush=True,
             )
 

@@ -23,7 +23,7 @@ def flipped_byte(values):
 
 
 def swapped_keypoints(values):
-    """Swap keypoints 5 and 6 of a kernel's or bias' 51 output channels."""
+    """Swap keypoints 5 and 6 of a kernel's 51 output channels."""
     order = np.arange(51)
     order[15:21] = [18, 19, 20, 15, 16, 17]
     return values[..., order]
@@ -33,8 +33,8 @@ def is_first_kernel(weight):
     return weight.values.ndim == 4 and weight.values.shape[2] == 3
 
 
-def is_keypoint_weight(weight):
-    return weight.values.ndim in (1, 4) and weight.values.shape[-1] == 51
+def is_last_keypoint_kernel(weight):
+    return weight.values.shape == (1, 1, 51, 51)
 
 
 def is_early_kernel(weight):
@@ -47,7 +47,7 @@ BREAKS: dict[str, Break] = {
     "one byte of a shard": (is_early_kernel, flipped_byte),
     "one scale": (is_early_kernel, lambda values: values * np.float32(1.02)),
     "BGR for RGB": (is_first_kernel, lambda values: values[:, :, ::-1]),
-    "keypoints 5 and 6": (is_keypoint_weight, swapped_keypoints),
+    "keypoints 5 and 6": (is_last_keypoint_kernel, swapped_keypoints),
 }
 
 

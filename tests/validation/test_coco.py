@@ -11,7 +11,8 @@ import pytest
 from tests.validation.persons import label_of, make_person, random_scene, write_coco
 from yolo_edge.errors import InputError, MissingComponentError, UsageError
 from yolo_edge.pose.decode import Person
-from yolo_edge.validation.coco import evaluate_keypoints, measure_loss
+from yolo_edge.validation.bootstrap import Resamples
+from yolo_edge.validation.coco import evaluate_keypoints, measure_accuracy, measure_loss
 
 
 def coco_summary(path, found):
@@ -49,6 +50,46 @@ def test_precision_is_that_of_pycocotools(tmp_path, seed):
     expected = coco_summary(path, found)
     assert 0.1 < expected < 0.99
     assert evaluate_keypoints(labels, found).average_precision() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_figure_is_that_of_faster_coco_eval(tmp_path, seed):
+    """An implementation that shares no code with pycocotools' Python part."""
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    labels, found = random_scene(np.random.default_rng(seed), photos=20)
+    truth = COCO(str(write_coco(tmp_path / "labels.json", {photo: f"{photo}.jpg" for photo in found}, labels)))
+    for row in truth.dataset["annotations"]:
+        row["id"] += 1
+    truth.createIndex()
+    rows = [
+        {"image_id": photo, "category_id": 1, "keypoints": person.keypoints.ravel().tolist(), "score": person.score}
+        for photo, persons in found.items()
+        for person in persons
+    ]
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval_faster(truth, truth.loadRes(rows), iouType="keypoints")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    expected = [evaluation.stats[index] for index in (0, 1, 2, 5)]
+    assert evaluate_keypoints(labels, found).figures() == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_loss_of_each_figure_has_an_interval():
+    labels, found = random_scene(np.random.default_rng(3), photos=12)
+    worse = {photo: persons[:-1] for photo, persons in found.items()}
+    reference, other = evaluate_keypoints(labels, found), evaluate_keypoints(labels, worse)
+    results = measure_accuracy(reference, other, Resamples(12), list(found))
+    assert [entry.name for entry in results] == ["AP", "AP50", "AP75", "AR"]
+    for entry in results:
+        assert entry.loss.value == pytest.approx(100 * (entry.reference - entry.variant))
+        assert entry.loss.low <= entry.loss.value <= entry.loss.high
+    assert results[3].loss.value > 0
+    same = measure_accuracy(reference, reference, Resamples(12), list(found))
+    assert all((entry.loss.low, entry.loss.high) == (0, 0) for entry in same)
+    with pytest.raises(UsageError, match="different photos"):
+        measure_accuracy(reference, evaluate_keypoints(labels, {1: found[1]}), Resamples(12), list(found))
 
 
 def test_weights_are_repetitions():

@@ -44,6 +44,13 @@ def test_a_figure_on_its_bound_cannot_be_told():
     assert "more than 100,000" in check.sentence()
 
 
+def test_shares_are_told_in_percent_and_bytes_with_separators():
+    lost = checked("lost_share", 0.03, Estimate(0.015, 0.0, 0.025, 50))
+    assert lost.sentence() == "persons lost: at most 3 %, measured 1.5 % (0 % to 2.5 %)."
+    assert "at most 2,000,000 bytes, measured 1,947,177." in checked("wire_bytes", 2e6, exact(1_947_177)).sentence()
+    assert "at most 6 % of body size" in checked("displacement_p95", 0.06, exact(0.01)).sentence()
+
+
 def test_images_do_not_help_times():
     check = checked("steady_ratio", 1.1, Estimate(1.08, 1.0, 1.2, 8))
     assert (check.verdict, check.more_images) == ("inconclusive", None) and "quiet machine" in check.sentence()

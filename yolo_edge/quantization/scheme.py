@@ -6,7 +6,7 @@ name       what a convolution kernel becomes
 float32    stays as it is
 float16    IEEE half precision; half the bytes, no loss that a keypoint shows
 int8       one code a weight with one scale a tensor, in the stock TF.js weights manifest; a quarter of the bytes.
-           Rounded by error feedback; a few small sensitive layers have 16 bits a code
+           Rounded by error feedback; the most sensitive layers have 16 bits a code
 int4       at most 16 levels an output channel, two codes a byte, sensitive layers at 8 bits; decoded once when the
            model first runs. An eighth of the bytes, also where nothing compresses them
 rd         rate-distortion: codes whose step per output channel is chosen by sensitivity, so that the compressed model

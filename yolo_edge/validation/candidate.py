@@ -134,7 +134,8 @@ def _holds_codes(weights: list[dict[str, Any]]) -> bool:
     sizes = [
         (math.prod(weight.get("shape", ())), weight.get("quantization", {}).get("dtype", "")) for weight in weights
     ]
-    return 2 * sum(size for size, dtype in sizes if dtype.startswith("uint")) > sum(size for size, _ in sizes)
+    codes = sum(size for size, dtype in sizes if dtype.startswith("uint"))
+    return bool(2 * codes > sum(size for size, _ in sizes))
 
 
 def _digest(listed: list[tuple[str, str]]) -> str:

@@ -41,6 +41,17 @@ class Metric:
     title: str
     wants_images: bool = True
 
+    @property
+    def is_share(self) -> bool:
+        """Whether figures are shares, which people read as percent."""
+        return self.unit in ("share", "of body size")
+
+    def written(self, value: float) -> str:
+        """Return a figure or bound for people: shares in percent, bytes with separators."""
+        if self.is_share:
+            return f"{100 * value:.3g} %"
+        return f"{value:,.0f}" if self.unit == "bytes" else f"{value:.4g}"
+
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -118,11 +129,12 @@ class Check:
     def sentence(self) -> str:
         """Return the check in words."""
         metric = METRICS[self.metric]
-        text = f"{metric.title}: {metric.side} {self.bound:g} {metric.unit}".rstrip()
+        unit = "" if metric.is_share and metric.unit == "share" else metric.unit
+        text = f"{metric.title}: {metric.side} {metric.written(self.bound)} {unit}".rstrip()
         if self.figure is not None:
-            text += f", measured {self.figure.value:.4g}"
+            text += f", measured {metric.written(self.figure.value)}"
             if self.figure.low != self.figure.high:
-                text += f" ({self.figure.low:.4g} to {self.figure.high:.4g})"
+                text += f" ({metric.written(self.figure.low)} to {metric.written(self.figure.high)})"
         if self.more_images is not None:
             amount = (
                 f"more than {_MOST_IMAGES:,}" if self.more_images >= _MOST_IMAGES else f"about {self.more_images:,}"

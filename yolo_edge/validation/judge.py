@@ -33,6 +33,9 @@ from yolo_edge.validation.result import RuntimeRun, Variant
 from yolo_edge.validation.timing import TimeRatios, measure_ratios
 
 PROBED_PHOTOS = 4
+RUN_SECONDS = 120.0
+"""Longest wait for one output: WebGPU computed on the CPU takes half a minute."""
+
 _CONTRACT_FIELDS = ("layout", "classes", "keypoint_count", "keypoint_dimensions", "strides", "output_shape", "family")
 
 
@@ -155,7 +158,7 @@ def _opener(name: str, candidate: Candidate, trial: Trial) -> Callable[[], Runti
 
 
 def _bare_opener(name: str, candidate: Candidate, trial: Trial) -> Callable[[], Runtime]:
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"run_seconds": RUN_SECONDS}
     if "browser_path" in RUNTIMES[name].options and trial.browser is not None:
         options["browser_path"] = trial.browser
     return lambda: open_runtime(name, candidate.directory, **options)

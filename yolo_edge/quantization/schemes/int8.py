@@ -35,15 +35,16 @@ from yolo_edge.quantization.scheme import NO_PHOTOS, QuantizationRequest, Quanti
 if TYPE_CHECKING:
     import onnx
 
-_WIDE_SHARE = 0.04
+_WIDE_SHARE = 0.15
 """Of all weights, at most so many get 16 bits."""
 
-_COARSEST = 0.4
+_COARSEST = 0.8
 _FINEST_WIDE = 0.002
 """Bounds of a step, in root mean squares of the kernel; the latter of 16-bit layers."""
 
-_WIRE_SHARE = 0.995
-"""Entropy to aim for, of that of rounding to nearest: leaves room for what Brotli does to 16-bit codes."""
+_WIRE_SHARE = 0.968
+"""Entropy to aim for, of that of rounding to nearest: leaves room for what Brotli makes of 16-bit codes, whose bytes
+lie side by side."""
 
 
 def encode(model: onnx.ModelProto, request: QuantizationRequest) -> Quantized:
