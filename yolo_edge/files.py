@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -38,6 +38,22 @@ def sha256_of(path: Path) -> str:
         raise InputError(
             f"{path} cannot be read: {error.strerror}.", fix="Check the path and its permissions."
         ) from error
+
+
+def write_listing(directory: Path, kind: str, names: Iterable[str], *, schema_version: int) -> None:
+    """Say in a ``manifest.json`` which files of a directory yolo-edge made, so that ``--force`` may replace them.
+
+    Args:
+        directory: where the files lie.
+        kind: what the directory is: ``frontier``, ``validation``.
+        names: of its files.
+        schema_version: of what the files hold.
+    """
+    files = {
+        name: {"sha256": sha256_of(directory / name), "bytes": (directory / name).stat().st_size} for name in names
+    }
+    document = {"schema_version": schema_version, "kind": kind, "files": files}
+    (directory / MANIFEST_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ interval). Images are drawn, not persons, because persons of one image share lig
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -36,10 +37,11 @@ class Estimate:
     high: float
     count: int
 
-    def to_json(self) -> dict[str, float | int]:
-        """Return the figure as JSON-ready values, to six digits."""
-        numbers = {name: float(f"{getattr(self, name):.6g}") for name in ("value", "low", "high")}
-        return {**numbers, "count": self.count}
+    def to_json(self) -> dict[str, float | int | None]:
+        """Return the figure as JSON-ready values, to six digits; None for what JSON has no number for."""
+        numbers = {name: getattr(self, name) for name in ("value", "low", "high")}
+        written = {name: float(f"{value:.6g}") if math.isfinite(value) else None for name, value in numbers.items()}
+        return {**written, "count": self.count}
 
 
 class Resamples:

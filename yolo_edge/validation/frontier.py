@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ _BELOW, _ABOVE = (
     (7, -12),
     (7, 6),
 )  # points right of the mark; a curve that rises leaves room below, one that falls above
+_ALONE = 0.02  # shown of the similarity around a point that is the only one
+_LINE, _NEAR_SIZE, _NEAR_VALUE = 11, 1.5, 0.08  # points a label; how near two must be for their labels to meet
 _LEFT_MARGIN, _RIGHT_MARGIN = 1.1, 1.4  # of the sizes; labels stand to the right
 
 
@@ -88,7 +91,9 @@ def frontier_csv(points: Iterable[FrontierPoint]) -> str:
     return text.getvalue()
 
 
-def draw_frontier(points: Sequence[FrontierPoint], title: str, pictures: Iterable[Path]) -> None:
+def draw_frontier(
+    points: Sequence[FrontierPoint], title: str, pictures: Iterable[Path], *, width: float = _WIDTH
+) -> None:
     """Draw wire bytes against mean object keypoint similarity, and below against the loss of average precision.
 
     The lower panel is left out where no point has a loss. The same points give the same bytes: the picture takes no
@@ -98,20 +103,21 @@ def draw_frontier(points: Sequence[FrontierPoint], title: str, pictures: Iterabl
         points: at least one.
         title: stands above.
         pictures: files to write, of :data:`yolo_edge.figures.PICTURE_SUFFIXES`.
+        width: inches; the letters keep their size, so a narrow picture is one for a phone.
 
     Raises:
         MissingComponentError: matplotlib is not installed.
     """
     ordered = sorted(points, key=lambda point: point.wire_bytes)
-    save_figure(lambda: _figure(ordered, title), pictures)
+    save_figure(lambda: _figure(ordered, title, width), pictures)
 
 
-def _figure(points: Sequence[FrontierPoint], title: str) -> Figure:
+def _figure(points: Sequence[FrontierPoint], title: str, width: float) -> Figure:
     from matplotlib.figure import Figure
 
     losses = [point for point in points if point.loss is not None]
     panels = 2 if losses else 1
-    figure = Figure(figsize=(_WIDTH, 0.6 + _PANEL_HEIGHT * panels), dpi=_DOTS, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(width, 0.6 + _PANEL_HEIGHT * panels), dpi=_DOTS, layout="constrained", facecolor="white")
     axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
     figure.suptitle(title, fontsize=11)
     _draw_similarity(axes[0], points)
@@ -122,10 +128,14 @@ def _figure(points: Sequence[FrontierPoint], title: str) -> Figure:
 
 
 def _draw_similarity(panel: Axes, points: Sequence[FrontierPoint]) -> None:
-    _draw_points(panel, points, [_value(point.agreement.similarity) or 0.0 for point in points], _BELOW)
+    values = [_value(point.agreement.similarity) or 0.0 for point in points]
+    panel.margins(y=0.12)
+    _draw_points(panel, points, values, _BELOW)
     panel.legend(loc="lower right", frameon=False)
     panel.set_ylabel("mean keypoint similarity (OKS)\nto the float model")
-    panel.margins(y=0.12)
+    panel.ticklabel_format(axis="y", useOffset=False)
+    bottom, top = panel.get_ylim() if max(values) > min(values) else (values[0] - _ALONE, values[0] + _ALONE)
+    panel.set_ylim(bottom, min(top, 1 + 0.1 * (1 - bottom)))  # nothing is more alike than 1
 
 
 def _draw_loss(panel: Axes, points: Sequence[FrontierPoint]) -> None:
@@ -145,6 +155,8 @@ def _draw_points(
     panel.grid(color="#e9ecef")
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
+    nearness = _NEAR_VALUE * (max(values) - min(values))
+    labelled: list[tuple[float, float]] = []
     for index, scheme in enumerate(sorted({point.scheme for point in points})):
         chosen = [
             (point.wire_bytes / _MEGABYTE, value)
@@ -154,11 +166,16 @@ def _draw_points(
         colour = _COLOURS[index % len(_COLOURS)]
         panel.plot(*zip(*chosen, strict=True), "o-", color=colour, markersize=7, linewidth=1.5, label=scheme, zorder=3)
         for size, value in chosen:
+            close = sum(
+                max(size / other, other / size) < _NEAR_SIZE and abs(value - height) <= nearness
+                for other, height in labelled
+            )
+            labelled.append((size, value))
             text = f"{size:.2f} MB" if size >= 0.1 else f"{1000 * size:.0f} kB"
             panel.annotate(
                 text if len(chosen) > 1 else f"{scheme} {text}",
                 (size, value),
-                xytext=offset,
+                xytext=(offset[0], offset[1] + math.copysign(_LINE * close, offset[1])),
                 textcoords="offset points",
                 fontsize=9,
                 color=colour,

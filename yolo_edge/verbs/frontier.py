@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import say
 from yolo_edge.errors import InputError, ModelError, UsageError
 from yolo_edge.figures import require_matplotlib
-from yolo_edge.files import MANIFEST_FILE, sha256_of, staged_directory
+from yolo_edge.files import staged_directory, write_listing
 from yolo_edge.lowering.engine import find_engine
 from yolo_edge.photos.benchmark import Benchmark, find_benchmark
 from yolo_edge.photos.reading import ReadablePhotos, readable
@@ -343,13 +343,4 @@ def _write(result: Frontier, directory: Path) -> None:
     height, width = result.image_size
     title = f"{result.model} at {height}x{width} px, on {result.photo_count} photos"
     draw_frontier(result.points, title, [directory / name for name in PICTURES])
-    _write_manifest(directory, (CSV_FILE, JSON_FILE, *PICTURES))
-
-
-def _write_manifest(directory: Path, names: Sequence[str]) -> None:
-    """Say which files yolo-edge made, so that ``--force`` may replace them and nothing else."""
-    files: Mapping[str, Any] = {
-        name: {"sha256": sha256_of(directory / name), "bytes": (directory / name).stat().st_size} for name in names
-    }
-    document = {"schema_version": SCHEMA_VERSION, "kind": "frontier", "files": files}
-    (directory / MANIFEST_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_listing(directory, "frontier", (CSV_FILE, JSON_FILE, *PICTURES), schema_version=SCHEMA_VERSION)

@@ -32,6 +32,7 @@ from yolo_edge.validation.gate import limits_for
 from yolo_edge.validation.judge import Trial, judge
 from yolo_edge.validation.matching import SURE
 from yolo_edge.validation.observation import Observations, ObservationStore, observe
+from yolo_edge.validation.report import require_jinja2, write_report
 from yolo_edge.validation.result import Validation
 from yolo_edge.verbs.pipeline import export_model
 
@@ -86,7 +87,8 @@ def validate(
     Raises:
         UsageError: an option is wrong, or the directories do not belong together.
         InputError: a directory, the reference, the photos or the recipe cannot be used.
-        MissingComponentError: pycocotools is not installed and there are labels, or matplotlib and there is an output.
+        MissingComponentError: pycocotools is not installed and there are labels, or there is an output and matplotlib
+            or jinja2 is not.
     """
     runtimes, asked = _runtimes(runtime, browser)
     limits = read_recipe(Path(recipe)).gate if recipe else {}
@@ -101,6 +103,7 @@ def validate(
         require_pycocotools()
     if output is not None:
         require_matplotlib()
+        require_jinja2()
     path = _reference_path(candidates, reference)
     exported = export_model(path, candidates[0].image_size, trust=trust)
     with tempfile.TemporaryDirectory(prefix="yolo-edge-") as scratch:
@@ -312,8 +315,6 @@ def _notes(
 
 
 def _write_report(result: Validation, photos: ReadablePhotos, output: Path, force: bool) -> None:
-    from yolo_edge.validation.report import write_report
-
     with staged_directory(output, force=force) as directory:
         write_report(result, photos, directory)
     say(f"Wrote {output} (report.html, report.json)")
