@@ -41,8 +41,9 @@ chromium:
 demo: setup chromium
 	$(BIN)/python examples/demo.py demo
 
+# Workers side by side, one thread each: two pools of threads on the same cores wait for each other.
 test: setup-test chromium
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 check: setup
 	$(BIN)/ruff check .

@@ -23,6 +23,8 @@ FLOORS = (
     {"validation"},
     {"publication"},
     {"verbs"},
+    {"options"},
+    {"cli_benchmark"},
     {"cli"},
     {"__main__"},
 )

@@ -6,22 +6,33 @@ Results go to stdout (``--json``: one JSON document), talk and progress to stder
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 import typer.exceptions
 
-from yolo_edge.console import SilentReporter, TerminalReporter, reporting_to
+from yolo_edge.cli_benchmark import benchmark_app
+from yolo_edge.console import SilentReporter, TerminalReporter, print_result, reporting_to
 from yolo_edge.errors import INTERRUPTED_EXIT_CODE, UsageError, YoloEdgeError
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from yolo_edge.options import (
+    BitsOption,
+    CalibrationOption,
+    ForceOption,
+    ImageSizeOption,
+    JsonOption,
+    MaxBytesOption,
+    NameOption,
+    PlanOption,
+    SamplesOption,
+    SeedOption,
+    SensitivityOption,
+    TrustOption,
+)
 
 app = typer.Typer(
     name="yolo-edge",
@@ -32,7 +43,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-benchmark_app = typer.Typer(help="Sets of photos to judge a model on.", rich_markup_mode=None)
 app.add_typer(benchmark_app, name="benchmark")
 
 _DEBUG_VARIABLE = "YOLO_EDGE_DEBUG"
@@ -40,27 +50,6 @@ _DEBUG_VARIABLE = "YOLO_EDGE_DEBUG"
 _ALLOCATIONS_BETWEEN_COLLECTIONS = 100_000
 """Importing torch and tracing a net make a million objects that stay: looking through them every 700 allocations, which
 is Python's default, takes a tenth of a conversion's time."""
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing output that yolo-edge made.")]
-CalibrationOption = Annotated[
-    str | None, typer.Option(help="Photos to calibrate on: a folder, COCO json, data yaml, builtin; int8: none too.")
-]
-SamplesOption = Annotated[int, typer.Option(min=8, help="Calibration inputs to compose, and the most photos to read.")]
-SeedOption = Annotated[int, typer.Option(help="Of the choice of photos and of the calibration.")]
-MaxBytesOption = Annotated[str | None, typer.Option(help="rd: budget on the wire, as 1.4MB.")]
-BitsOption = Annotated[float | None, typer.Option(help="rd: budget in bits on the wire a parameter.")]
-PlanOption = Annotated[Path | None, typer.Option(help="A quantization.yaml to repeat.")]
-SensitivityOption = Annotated[
-    bool, typer.Option("--sensitivity", help="Measure what each layer's rounding costs: a table and a chart.")
-]
-ImageSizeOption = Annotated[
-    str | None, typer.Option(help="Input size: 640, or height x width as 480x640. 640 unless the source is .onnx.")
-]
-NameOption = Annotated[str | None, typer.Option(help="Name in the manifest; the source's stem by default.")]
-TrustOption = Annotated[
-    bool, typer.Option("--trust", help="Load a checkpoint of your own without the pickle check (it may run any code).")
-]
 
 
 def _show_version(wanted: bool) -> None:
@@ -131,7 +120,7 @@ def convert(
         trust=trust,
         force=force,
     )
-    _print(result.to_json() if as_json else conversion_table(result))
+    print_result(result.to_json() if as_json else conversion_table(result))
 
 
 @app.command()
@@ -172,7 +161,7 @@ def quantize(
         trust=trust,
         force=force,
     )
-    _print(result.to_json() if as_json else conversion_table(result))
+    print_result(result.to_json() if as_json else conversion_table(result))
 
 
 @app.command()
@@ -207,7 +196,7 @@ def predict(
         trust=trust,
         force=force,
     )
-    _print(result.to_json() if as_json else prediction_table(result))
+    print_result(result.to_json() if as_json else prediction_table(result))
 
 
 @app.command()
@@ -245,7 +234,7 @@ def frontier(
         trust=trust,
         force=force,
     )
-    _print(result.to_json() if as_json else frontier_table(result))
+    print_result(result.to_json() if as_json else frontier_table(result))
 
 
 @app.command()
@@ -259,7 +248,7 @@ def inspect(
     from yolo_edge.verbs.inspect import render
 
     result = verb(source, trust=trust)
-    _print(result.to_json() if as_json else render(result))
+    print_result(result.to_json() if as_json else render(result))
 
 
 @app.command()
@@ -321,7 +310,7 @@ def validate(
         trust=trust,
         force=force,
     )
-    _print(result.to_json() if as_json else validation_table(result))
+    print_result(result.to_json() if as_json else validation_table(result))
     result.raise_if_failed()
 
 
@@ -339,7 +328,7 @@ def verify(
     from yolo_edge.verbs.verify import verify as verb
 
     result = verb(source, runtime=runtime or "node", browser=browser)
-    _print(result.to_json() if as_json else verification_table(result))
+    print_result(result.to_json() if as_json else verification_table(result))
     result.raise_if_failed()
 
 
@@ -350,46 +339,7 @@ def models(as_json: JsonOption = False) -> None:
     from yolo_edge.verbs.tables import models_table
 
     result = verb()
-    _print([listing.to_json() for listing in result] if as_json else models_table(result))
-
-
-@benchmark_app.command("list")
-def list_benchmarks(as_json: JsonOption = False) -> None:
-    """List the sets of photos that are known by name, and which of them are fetched."""
-    from yolo_edge.verbs.benchmark import list_benchmarks as verb
-    from yolo_edge.verbs.tables import benchmarks_table
-
-    result = verb()
-    _print([listing.to_json() for listing in result] if as_json else benchmarks_table(result))
-
-
-@benchmark_app.command("fetch")
-def fetch_benchmark(
-    name: Annotated[str, typer.Argument(help="A name that benchmark list shows, or the yaml of a description.")],
-    limit: Annotated[int | None, typer.Option(help="The most photos to fetch; all by default.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the choice of photos.")] = 0,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Directory for the set; the cache by default.")
-    ] = None,
-    source_url: Annotated[str | None, typer.Option(help="Address of a mirror, with the same paths below it.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Fetch a set of photos and its labels. What is there is kept: after an interruption the same command goes on."""
-    from yolo_edge.verbs.benchmark import fetch_benchmark as verb
-    from yolo_edge.verbs.tables import fetched_table
-
-    result = verb(name, limit=limit, seed=seed, output=output, source_url=source_url)
-    _print(result.to_json() if as_json else fetched_table(result))
-
-
-def _print(result: RenderableType | list[Any] | dict[str, Any]) -> None:
-    """Print a result to stdout: JSON, or a table that fits the terminal."""
-    if isinstance(result, list | dict):
-        print(json.dumps(result, indent=2), flush=True)
-        return
-    from rich.console import Console
-
-    Console(width=None if sys.stdout.isatty() else 120).print(result)
+    print_result([listing.to_json() for listing in result] if as_json else models_table(result))
 
 
 def _fail(error: YoloEdgeError) -> int:

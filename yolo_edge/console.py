@@ -7,11 +7,15 @@ goes to stderr, so that stdout carries results alone.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Advance = Callable[[int], None]
 """Called with the number of units done since the last call."""
@@ -102,3 +106,13 @@ def progress(title: str, total: int | None = None, unit: str = "steps") -> Abstr
         A context manager that yields a function to call with the number of units done since the last call.
     """
     return _reporter.get().progress(title, total, unit)
+
+
+def print_result(result: RenderableType | list[Any] | dict[str, Any]) -> None:
+    """Print a result to stdout: JSON, or a table that fits the terminal."""
+    if isinstance(result, list | dict):
+        print(json.dumps(result, indent=2), flush=True)
+        return
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 120).print(result)

@@ -127,11 +127,11 @@ def _examine_zip(file: CheckpointFile, policy: Policy) -> tuple[Any, list[str]]:
     pickles = ["data.pkl"]
     foreign = file.foreign_members
     for name, content in file.members.items():
+        if name in foreign and _is_archive(content) and isinstance(policy, AllowList):
+            raise CheckpointError(f"{file.path} is refused: {name!r} is an archive inside.", fix=NOT_A_CHECKPOINT)
         if name != "data.pkl" and _could_be_pickle(name, content):
             _whole_pickle(file, name, policy)
             pickles.append(name)
-        elif name in foreign and _is_archive(content) and isinstance(policy, AllowList):
-            raise CheckpointError(f"{file.path} is refused: {name!r} is an archive inside.", fix=NOT_A_CHECKPOINT)
     if foreign and isinstance(policy, AllowList):
         raise CheckpointError(
             f"{file.path} is refused: torch never writes a member called {foreign[0]!r}.",

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ class Video:
     def __init__(self, path: Path, wanted_rate: float = DEFAULT_RATE) -> None:
         self.path = path
         self._capture: Any = None
+        self._turn = Lock()
         self._next = 0
         self._digest: str | None = None
         with self._decoder() as capture:
@@ -68,13 +70,17 @@ class Video:
         return self._digest
 
     def frame(self, index: int) -> Image:
-        """Return a frame, uint8 RGB ``[H, W, 3]``, turned upright as the file says.
+        """Return a frame, uint8 RGB ``[H, W, 3]``, turned upright as the file says; threads take turns.
 
         Frames are decoded in order: seeking lands on another frame in some formats.
 
         Raises:
             ImageError: the video is damaged before that frame.
         """
+        with self._turn:
+            return self._decoded(index)
+
+    def _decoded(self, index: int) -> Image:
         if self._capture is None or index < self._next:
             self.close()
             self._capture, self._next = _open(self.path), 0
