@@ -118,6 +118,7 @@ def rows(model: onnx.ModelProto, request: QuantizationRequest) -> Iterator[tuple
     for name, module, values in (
         ("no feedback between rows", rounding, {"ROW_DAMPING": off}),
         ("no feedback at all", rounding, {"ROW_DAMPING": off, "COLUMN_DAMPING": off}),
+        ("one rounding followed, not four", rounding, {"SURVIVORS": 1}),
         ("row damping 0.03", rounding, {"ROW_DAMPING": 0.03}),
         ("steps ∝ s^-0.5", allocation, {"_EXPONENT": 0.5}),
         ("steps ∝ s^-0.3", allocation, {"_EXPONENT": 0.3}),
