@@ -49,9 +49,9 @@ _BEST = 12
 _SPREAD = 12
 _SHAKE = 3e-7
 """Noise on an input of 0-1 that moves outputs as far as another order of sums does: measured on genuine and untrained
-nets, where TF.js in Node was apart by 0.25 to 5 times of what the noise did."""
+nets, where TF.js in Node was apart by 0.25 to 15 times of what the noise did."""
 
-_MARGIN = 10
+_MARGIN = 20
 """Tolerance over what the noise does, where that is more than the least tolerance."""
 
 _FATAL_ONLY = 4  # ONNX Runtime's log severity: its warnings about the machine are of no use to our readers
@@ -63,7 +63,7 @@ class Tolerances(BaseModel):
     """Largest difference that is rounding, by quantity.
 
     The defaults are the least. TF.js in Node, on wasm and on WebGL stays far below them with genuine weights (0.001 px,
-    2e-5, 5e-6). Untrained nets amplify rounding: they get ten times what noise of :data:`_SHAKE` does to them.
+    2e-5, 5e-6). Untrained nets amplify rounding: they get twenty times what noise of :data:`_SHAKE` does to them.
 
     Attributes:
         boxes: input pixels.
