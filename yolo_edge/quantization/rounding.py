@@ -31,7 +31,7 @@ ROW_DAMPING = 0.2
 
 SURVIVORS = 4
 """Roundings of a channel that are followed side by side, see :mod:`yolo_edge.quantization.survivors`. Following one
-leaves 7 % more harm, eight 2 % less (docs/quantization.md)."""
+leaves 7 % more harm by the quadratic form, eight 2 % less (docs/quantization.md)."""
 
 
 @dataclass(frozen=True)
