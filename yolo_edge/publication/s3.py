@@ -44,7 +44,7 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 _MISSING_OBJECT = ("NoSuchKey", "404", "NotFound")  # an answer to HEAD has no body, so the status stands for the code
 _LOST = ("PreconditionFailed", "412")
 _CLASH = ("ConditionalRequestConflict", "409")  # two conditional writes at one moment: neither is decided
-_BUSY = ("SlowDown", "TooManyRequests", "429", "503", "ServiceUnavailable")  # R2 takes one write a second to one key
+_PASSING = (409, 429)  # statuses that botocore gives up on at once; R2 takes one write a second to one key
 
 Answer = dict[str, Any]
 _Result = TypeVar("_Result")
@@ -210,7 +210,7 @@ class S3Store:
             try:
                 return request()
             except ClientError as error:
-                if refusal_of(error) not in (*_CLASH, *_BUSY):
+                if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") not in _PASSING:
                     raise
         _pause(ATTEMPTS - 1)
         return request()
