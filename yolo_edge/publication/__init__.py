@@ -1,0 +1,1 @@
+"""Where converted models are published: stores that keep objects, their headers, and their conditions."""
