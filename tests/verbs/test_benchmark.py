@@ -35,6 +35,7 @@ def test_list_needs_no_network(capsys):
 
 
 def test_fetch_into_the_cache_makes_the_name_known(site, monkeypatch, capsys, tmp_path):  # noqa: F811
+    monkeypatch.chdir(tmp_path)  # where there is no folder called demo, as make demo leaves one
     known = (*known_descriptions(), described(site))
     monkeypatch.setattr("yolo_edge.photos.description.known_descriptions", lambda: known)
     monkeypatch.setattr("yolo_edge.verbs.benchmark.known_descriptions", lambda: known)

@@ -82,7 +82,6 @@ _QUANTIZED = {
     "lost_share": 0.03,
     "invented_share": 0.04,
     "repetition_errors": 0.0,
-    "first_predict_ratio": 3.0,
     "steady_ratio": 1.2,
 } | _ALWAYS
 
