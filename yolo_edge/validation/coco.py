@@ -30,7 +30,6 @@ FIGURES = ("AP", "AP50", "AP75", "AR")
 _AT_50, _AT_75 = 0, 5  # places among the thresholds
 _PERSON = 1  # COCO's category id
 _RECALLS = np.linspace(0.0, 1.0, 101)
-_INTERVAL = (2.5, 97.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,12 +172,11 @@ def measure_loss(
     """
     if reference.photos != other.photos:
         raise UsageError("The two evaluations are of different photos.", fix="Evaluate both models on the same ones.")
-    random, count = np.random.default_rng(seed), len(reference.photos)
-    draws = [np.bincount(random.integers(count, size=count), minlength=count) for _ in range(rounds)]
-    losses = [100 * (reference.average_precision(draw) - other.average_precision(draw)) for draw in draws]
-    low, high = np.nanpercentile(losses, _INTERVAL)
-    points = 100 * (reference.average_precision() - other.average_precision())
-    return PrecisionLoss(points=points, low=float(low), high=float(high))
+    loss = Resamples(len(reference.photos), rounds=rounds, seed=seed).statistic(
+        lambda draw: 100 * (reference.average_precision(draw) - other.average_precision(draw)),
+        int(reference.labelled.sum()),
+    )
+    return PrecisionLoss(points=loss.value, low=loss.low, high=loss.high)
 
 
 def measure_accuracy(

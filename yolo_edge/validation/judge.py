@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yolo_edge.bundle.golden import Golden, read_golden
 from yolo_edge.bundle.manifest import verify_directory
@@ -76,6 +78,18 @@ class Trial:
         """Key of a photo → its index in the draws."""
         return {key: index for index, key in enumerate(self.reference.by_photo)}
 
+    @cached_property
+    def handful(self) -> list[NDArray[np.float32]]:
+        """Inputs of a few photos, those with a sure person first: what all runtimes must answer alike."""
+        best = {
+            key: max((person.score for person in found), default=0.0) for key, found in self.reference.persons.items()
+        }
+        order = np.random.default_rng(self.seed).permutation(len(best))
+        ranked = sorted((list(best)[index] for index in order), key=lambda key: best[key] < SURE)
+        chosen = set(ranked[:PROBED_PHOTOS])
+        images = (self.photos.read(photo) for photo in self.photos.benchmark.photos if photo.key in chosen)
+        return [letterbox(image, self.head.image_size)[0] for image in images if image is not None]
+
 
 def judge(candidate: Candidate, trial: Trial) -> Variant:
     """Judge one directory; what goes wrong with it is part of the result."""
@@ -127,7 +141,7 @@ def _with_known_units(candidate: Candidate, trial: Trial) -> Candidate:
     if candidate.manifest is not None or candidate.units is not None:
         return candidate
     with _bare_opener(trial.runtimes[0], candidate, trial)() as runtime:
-        output = runtime.run(_handful(trial.head, trial)[0])
+        output = runtime.run(trial.handful[0])
     return replace(candidate, units=units_of(output, trial.head, candidate.directory))
 
 
@@ -136,7 +150,7 @@ def _run_everywhere(
 ) -> tuple[Observations, tuple[RuntimeRun, ...]]:
     """Run the first runtime on the whole set, and have a look at each."""
     observations = Observations()
-    expected = Expected(_handful(head, trial))
+    expected = Expected(trial.handful)
     runs = []
     for number, name in enumerate(trial.runtimes):
         opener = _opener(name, candidate, trial)
@@ -186,16 +200,6 @@ def _observed(
     return None
 
 
-def _handful(head: PoseHead, trial: Trial) -> list[Any]:
-    """Inputs of a few photos, those with a sure person first: what all runtimes must answer alike."""
-    best = {key: max((person.score for person in found), default=0.0) for key, found in trial.reference.persons.items()}
-    order = np.random.default_rng(trial.seed).permutation(len(best))
-    ranked = sorted((list(best)[index] for index in order), key=lambda key: best[key] < SURE)
-    chosen = set(ranked[:PROBED_PHOTOS])
-    images = (trial.photos.read(photo) for photo in trial.photos.benchmark.photos if photo.key in chosen)
-    return [letterbox(image, head.image_size)[0] for image in images if image is not None]
-
-
 @dataclass(frozen=True, eq=False)
 class _Measured:
     """Everything that is measured on what a variant found."""
@@ -237,9 +241,8 @@ def _ratios(candidate: Candidate, trial: Trial) -> TimeRatios | None:
     """Times over the float model's, where the first runtime is one that can be timed."""
     if trial.float_directory is None or candidate.manifest is None:
         return None
-    images = _handful(trial.head, trial)
     try:
-        return measure_ratios(trial.runtimes[0], candidate.directory, trial.float_directory, images[0])
+        return measure_ratios(trial.runtimes[0], candidate.directory, trial.float_directory, trial.handful[0])
     except YoloEdgeError as error:
         say(f"No times: {error.what}")
         return None
