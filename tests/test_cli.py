@@ -14,7 +14,10 @@ import yolo_edge
 from tests.commands import COMMAND, run_command, start_command, wait_for_line
 from yolo_edge import cli
 
-COMMANDS = ("convert", "quantize", "predict", "frontier", "inspect", "validate", "verify", "models")
+COMMANDS = (
+    *("convert", "quantize", "predict", "frontier", "inspect", "validate", "verify", "models"),
+    *("publish", "promote", "rollback", "canary", "channels", "history", "releases", "collect", "retire"),
+)
 GROUPED = ("benchmark list", "benchmark fetch")
 
 

@@ -11,7 +11,8 @@ Each verb of the command line is a function of the same name here::
 The rooms of the house, in the order data flows through them: ``checkpoint`` (weights → ONNX), ``pose`` (what a pose
 head means), ``photos`` (sets of photos and labels), ``quantization`` (weights → codes), ``lowering`` (ONNX → graph
 model), ``tfjs`` (the file format), ``bundle`` (the directory that is shipped), ``runtime`` (runs it), ``validation``
-(what a variant loses). Verbs are imported on first use, so that importing the package costs nothing.
+(what a variant loses), ``publication`` (releases in a store). Verbs are imported on first use, so that importing the
+package costs nothing.
 """
 
 from __future__ import annotations
@@ -22,25 +23,38 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from yolo_edge.verbs.benchmark import fetch_benchmark, list_benchmarks
+    from yolo_edge.verbs.channel import canary, promote, rollback
+    from yolo_edge.verbs.collect import collect, retire
     from yolo_edge.verbs.convert import convert
     from yolo_edge.verbs.frontier import frontier
     from yolo_edge.verbs.inspect import inspect
     from yolo_edge.verbs.models import models
     from yolo_edge.verbs.predict import predict
+    from yolo_edge.verbs.publish import publish
     from yolo_edge.verbs.quantize import quantize
+    from yolo_edge.verbs.releases import channels, history, releases
     from yolo_edge.verbs.validate import validate
     from yolo_edge.verbs.verify import verify
 
 __all__ = [
     "__version__",
+    "canary",
+    "channels",
+    "collect",
     "convert",
     "fetch_benchmark",
     "frontier",
+    "history",
     "inspect",
     "list_benchmarks",
     "models",
     "predict",
+    "promote",
+    "publish",
     "quantize",
+    "releases",
+    "retire",
+    "rollback",
     "validate",
     "verify",
 ]
@@ -49,7 +63,13 @@ __all__ = [
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _VERBS = {name: f"yolo_edge.verbs.{name}" for name in __all__ if not name.startswith("_")}
-_VERBS |= dict.fromkeys(("fetch_benchmark", "list_benchmarks"), "yolo_edge.verbs.benchmark")
+_SHARED_MODULES = {
+    "benchmark": ("fetch_benchmark", "list_benchmarks"),
+    "channel": ("canary", "promote", "rollback"),
+    "collect": ("collect", "retire"),
+    "releases": ("channels", "history", "releases"),
+}
+_VERBS |= {name: f"yolo_edge.verbs.{module}" for module, names in _SHARED_MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

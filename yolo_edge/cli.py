@@ -17,6 +17,7 @@ import typer
 import typer.exceptions
 
 from yolo_edge.cli_benchmark import benchmark_app
+from yolo_edge.cli_store import add_store_commands
 from yolo_edge.console import SilentReporter, TerminalReporter, print_result, reporting_to
 from yolo_edge.errors import INTERRUPTED_EXIT_CODE, UsageError, YoloEdgeError
 from yolo_edge.options import (
@@ -340,6 +341,9 @@ def models(as_json: JsonOption = False) -> None:
 
     result = verb()
     print_result([listing.to_json() for listing in result] if as_json else models_table(result))
+
+
+add_store_commands(app)
 
 
 def _fail(error: YoloEdgeError) -> int:

@@ -87,6 +87,10 @@ class OutputError(InputError):
     """The output cannot be written: it exists, is not writable, or the disk is full."""
 
 
+class SignatureError(ModelError):
+    """A published document is not signed by the key that was asked for, was changed, is expired or was replayed."""
+
+
 class GateError(YoloEdgeError):
     """A validation gate failed."""
 

@@ -27,3 +27,20 @@ NameOption = Annotated[str | None, typer.Option(help="Name in the manifest; the 
 TrustOption = Annotated[
     bool, typer.Option("--trust", help="Load a checkpoint of your own without the pickle check (it may run any code).")
 ]
+StoreOption = Annotated[
+    str,
+    typer.Option(envvar="YOLO_EDGE_STORE", help="s3://bucket/prefix, file:///folder or the path of a folder."),
+]
+EndpointOption = Annotated[
+    str | None, typer.Option(help="Address of an S3 service other than Amazon's; else AWS_ENDPOINT_URL_S3.")
+]
+ExpectOption = Annotated[
+    str | None, typer.Option(help="What the channel must be at: a version, a seq, or none for no channel.")
+]
+SignOption = Annotated[
+    Path | None,
+    typer.Option(envvar="YOLO_EDGE_SIGNING_KEY", help="A private Ed25519 key, PEM, to sign with."),
+]
+ExpiresOption = Annotated[
+    str | None, typer.Option(help="How long readers may trust the channel file, as 30d. For ever by default.")
+]

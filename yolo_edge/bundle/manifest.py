@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from yolo_edge.bundle.compress import BEST_QUALITY, FLOAT_QUALITY, brotli_bytes
+from yolo_edge.bundle.compress import BEST_QUALITY, FLOAT_QUALITY, brotli_bytes, compressed
 from yolo_edge.bundle.contract import DecodeContract
 from yolo_edge.errors import ModelError
 from yolo_edge.files import MANIFEST_FILE, sha256_of
@@ -140,7 +140,7 @@ def record_files(
         records[name] = FileRecord(
             sha256=sha256_of(directory / name),
             bytes=len(data),
-            wire_bytes=brotli_bytes(data, quality),
+            wire_bytes=len(compressed(data, quality)),
             wire_quality=quality,
         )
     for name in others:

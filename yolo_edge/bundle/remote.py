@@ -93,6 +93,27 @@ def fetch_directory(address: str, target: Path) -> tuple[Manifest, dict[str, Del
     return manifest, deliveries
 
 
+def fetch_file(address: str, target: Path, size: int, *, exact: bool = True) -> Delivery:
+    """Fetch one file, unpacked.
+
+    Args:
+        address: https, or plain http of this machine.
+        target: a path that does not exist yet.
+        size: how many bytes it has, or may have at most.
+        exact: whether fewer are an error.
+
+    Returns:
+        How it was sent.
+
+    Raises:
+        UsageError: the address is none, or of plain http and another machine.
+        NetworkError: the server cannot be reached, answers an error or a web page, or breaks off.
+        ModelError: it is longer.
+    """
+    _checked(address)
+    return _fetch(address, target, size, size if exact else None)
+
+
 @dataclass(frozen=True)
 class _Base:
     """What stands before and after the names of files."""

@@ -123,6 +123,11 @@ class LocalStore:
             _remove_empty(path.parent, self._root)
             _remove_empty(self._record(key).parent, self._records)
 
+    def settle(self) -> None:
+        """See :meth:`yolo_edge.publication.store.Store.settle`. Writes ``_headers`` anew."""
+        if self._root.is_dir():
+            self.write_headers_file()
+
     def write_headers_file(self) -> Path:
         """Write ``_headers``, from which Netlify and Cloudflare Pages take what to serve each object with.
 
@@ -137,12 +142,13 @@ class LocalStore:
             OutputError: it cannot be written.
         """
         rules = []
-        for listed in self.list():
-            found = self.head(listed.key)
-            if found is not None:
-                rules.append(f"/{found.key}\n" + "".join(f"  {n}: {v}\n" for n, v in found.headers.named().items()))
         target = self._root / HEADERS_FILE
         with self._locked(), explained(target):
+            for listed in self.list():
+                found = self.head(listed.key)
+                if found is not None:
+                    named = found.headers.named().items()
+                    rules.append(f"/{found.key}\n" + "".join(f"  {name}: {value}\n" for name, value in named))
             _replace(target, "".join(rules).encode())
         return target
 

@@ -156,6 +156,9 @@ class S3Store:
         with explained(self.address):
             self._patiently(lambda: self._client.delete_object(Bucket=self._bucket, Key=self._start + key))
 
+    def settle(self) -> None:
+        """See :meth:`yolo_edge.publication.store.Store.settle`. Nothing does."""
+
     def _put_if(self, key: str, data: bytes, headers: Headers, **condition: str) -> ObjectInfo | None:
         """Write an object under a condition; None if it does not hold."""
         from botocore.exceptions import ClientError

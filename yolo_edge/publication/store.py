@@ -149,6 +149,9 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is fine."""
 
+    def settle(self) -> None:
+        """Bring up to date what depends on all objects, once after several changes."""
+
 
 @dataclass(frozen=True)
 class StoreKind:

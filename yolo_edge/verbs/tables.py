@@ -27,7 +27,8 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:.2f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
 
 
-def _grid() -> Table:
+def grid() -> Table:
+    """Return a table of facts: a name and a text a row."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -37,15 +38,15 @@ def _grid() -> Table:
 def conversion_table(result: Conversion) -> Group:
     """Show what a conversion made: the model, then its files."""
     manifest, model = result.manifest, result.manifest.model
-    grid = _grid()
-    grid.add_row("model", f"{manifest.name} (family {model.family}, {model.layout} output)")
-    grid.add_row("input", f"{model.image_size[0]}x{model.image_size[1]} px (height x width), RGB 0-1, letterboxed")
+    facts = grid()
+    facts.add_row("model", f"{manifest.name} (family {model.family}, {model.layout} output)")
+    facts.add_row("input", f"{model.image_size[0]}x{model.image_size[1]} px (height x width), RGB 0-1, letterboxed")
     keypoints = f"{model.keypoint_count} keypoints x {model.keypoint_dimensions}"
-    grid.add_row("output", f"{list(model.output_shape)}: {len(model.classes)} class(es), {keypoints}")
-    grid.add_row("weights", f"{manifest.scheme}, {model.parameters:,} parameters")
-    grid.add_row("graph", f"{model.operations} operations, engine {manifest.tool.engine}")
-    grid.add_row("licence", model.licence)
-    grid.add_row("directory", str(result.directory))
+    facts.add_row("output", f"{list(model.output_shape)}: {len(model.classes)} class(es), {keypoints}")
+    facts.add_row("weights", f"{manifest.scheme}, {model.parameters:,} parameters")
+    facts.add_row("graph", f"{model.operations} operations, engine {manifest.tool.engine}")
+    facts.add_row("licence", model.licence)
+    facts.add_row("directory", str(result.directory))
     files = Table("file", "raw", "on the wire", "sha256", box=None, pad_edge=False)
     for column in files.columns[1:3]:
         column.justify = "right"
@@ -54,8 +55,8 @@ def conversion_table(result: Conversion) -> Group:
         files.add_row(name, megabytes(record.bytes), wire, record.sha256[:16])
     files.add_row("in all", megabytes(manifest.raw_bytes), megabytes(manifest.wire_bytes), "")
     if not result.sensitivity:
-        return Group(grid, "", files)
-    return Group(grid, "", files, "", _sensitivity_table(result.sensitivity))
+        return Group(facts, "", files)
+    return Group(facts, "", files, "", _sensitivity_table(result.sensitivity))
 
 
 def _sensitivity_table(layers: tuple[LayerSensitivity, ...]) -> Table:
@@ -78,13 +79,13 @@ def _sensitivity_table(layers: tuple[LayerSensitivity, ...]) -> Table:
 
 def frontier_table(result: Frontier) -> Group:
     """Show what each size costs."""
-    grid = _grid()
-    grid.add_row("model", f"{result.model} at {result.image_size[0]}x{result.image_size[1]} px (height x width)")
-    grid.add_row("measured on", f"{result.photos}, {result.photo_count} photos")
-    grid.add_row("calibrated on", result.calibration)
+    facts = grid()
+    facts.add_row("model", f"{result.model} at {result.image_size[0]}x{result.image_size[1]} px (height x width)")
+    facts.add_row("measured on", f"{result.photos}, {result.photo_count} photos")
+    facts.add_row("calibrated on", result.calibration)
     if result.average_precision is not None:
-        grid.add_row("float AP", f"{100 * result.average_precision:.1f} points")
-    grid.add_row("directory", str(result.directory))
+        facts.add_row("float AP", f"{100 * result.average_precision:.1f} points")
+    facts.add_row("directory", str(result.directory))
     columns = ("point", "raw", "on the wire", "mean OKS", "of seen keypoints", "persons", "lost", "AP loss (95 %)")
     points = Table(*columns, box=None, pad_edge=False)
     for column in points.columns[1:]:
@@ -102,17 +103,17 @@ def frontier_table(result: Frontier) -> Group:
             f"{loss.points:+.2f} ({loss.low:+.2f} to {loss.high:+.2f})" if loss else "no labels",
         )
     skipped = [f"skipped {point.name}: {point.reason}" for point in result.skipped]
-    return Group(grid, "", points, *skipped)
+    return Group(facts, "", points, *skipped)
 
 
 def validation_table(result: Validation) -> Group:
     """Show the verdicts, the variants side by side, and each bound."""
-    grid = _grid()
+    facts = grid()
     height, width = result.head.image_size
-    grid.add_row("float model", f"{result.reference} at {height}x{width} px, run by {result.reference_runtime}")
-    grid.add_row("photos", f"{result.benchmark.name}, {result.photos}")
+    facts.add_row("float model", f"{result.reference} at {height}x{width} px, run by {result.reference_runtime}")
+    facts.add_row("photos", f"{result.benchmark.name}, {result.photos}")
     if result.report:
-        grid.add_row("report", str(result.report / "report.html"))
+        facts.add_row("report", str(result.report / "report.html"))
     columns = ("variant", "on the wire", "mean OKS", "persons", "lost", "invented", "AP loss (95 %)", "verdict")
     variants = Table(*columns, box=None, pad_edge=False)
     for column in variants.columns[1:-1]:
@@ -139,7 +140,7 @@ def validation_table(result: Validation) -> Group:
         for run in variant.runs:
             times = (run.times.first_predict, run.times.frame) if run.times else (None, None)
             runs.add_row(variant.candidate.name, run.runtime, *map(_seconds, times), run.message or run.status)
-    return Group(grid, "", variants, "", checks, "", runs, "", *result.notes, f"verdict: {result.verdict}")
+    return Group(facts, "", variants, "", checks, "", runs, "", *result.notes, f"verdict: {result.verdict}")
 
 
 def _seconds(value: float | None) -> str:
@@ -168,9 +169,9 @@ def prediction_table(result: Prediction) -> Table:
 def verification_table(result: Verification) -> Group:
     """Show what was checked: the files, how they were served, and how far each runtime is off."""
     manifest = result.manifest
-    grid = _grid()
-    grid.add_row("model", f"{manifest.name} (family {manifest.model.family}, {manifest.scheme})")
-    grid.add_row("source", result.source)
+    facts = grid()
+    facts.add_row("model", f"{manifest.name} (family {manifest.model.family}, {manifest.scheme})")
+    facts.add_row("source", result.source)
     served = any(file.delivery for file in result.files)
     delivery = ("on the wire", "encoding", "type", "cache-control") if served else ()
     files = Table("file", "bytes", "sha256", *delivery, box=None, pad_edge=False)
@@ -182,7 +183,7 @@ def verification_table(result: Verification) -> Group:
             cells += [f"{sent.wire_bytes:,}", sent.content_encoding or "none", sent.content_type or "none"]
             cells.append(sent.cache_control or "none")
         files.add_row(*cells)
-    parts: list[Table | str] = [grid, "", files]
+    parts: list[Table | str] = [facts, "", files]
     if result.runtimes:
         parts += ["", _differences_table(result)]
     return Group(*parts, *(f"note: {note}." for note in result.notes))
@@ -227,10 +228,10 @@ def benchmarks_table(listings: tuple[BenchmarkListing, ...]) -> Table:
 
 def fetched_table(result: FetchedBenchmark) -> Table:
     """Show what a fetch left behind."""
-    grid = _grid()
-    grid.add_row("set", result.name)
+    facts = grid()
+    facts.add_row("set", result.name)
     if result.directory is not None:
-        grid.add_row("directory", str(result.directory))
-        grid.add_row("files", f"{result.files}, {result.downloaded} of them new, {megabytes(result.bytes)} in all")
-        grid.add_row("photos", str(result.photos))
-    return grid
+        facts.add_row("directory", str(result.directory))
+        facts.add_row("files", f"{result.files}, {result.downloaded} of them new, {megabytes(result.bytes)} in all")
+        facts.add_row("photos", str(result.photos))
+    return facts

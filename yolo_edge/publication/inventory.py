@@ -1,0 +1,100 @@
+"""What a store holds: versions, what they weigh, which channels are at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+
+from yolo_edge.publication.channel import Channel, require_channel
+from yolo_edge.publication.layout import (
+    RECORD_FILE,
+    RETIREMENT_FILE,
+    channels_prefix,
+    models_prefix,
+    name_prefix,
+    split_key,
+    version_order,
+)
+from yolo_edge.publication.record import CommitRecord
+from yolo_edge.publication.release import read_record
+from yolo_edge.publication.store import ListedObject, Store
+
+_CHANNELS = "channels"
+_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class Release:
+    """A published version.
+
+    Attributes:
+        record: its commit record.
+        published: when the record was written, by the clock of the store.
+        retired: when it was withdrawn; None if it was not.
+        channels: those whose readers get it, a canary's as ``stable (5 %)``.
+    """
+
+    record: CommitRecord
+    published: datetime
+    retired: datetime | None
+    channels: tuple[str, ...]
+
+
+def list_channels(store: Store, name: str) -> tuple[Channel, ...]:
+    """Return the channels of a model, in the order of their names.
+
+    Raises:
+        ModelError: a channel file is damaged.
+    """
+    stems = sorted(
+        PurePosixPath(listed.key).stem
+        for listed in store.list(channels_prefix(name))
+        if PurePosixPath(listed.key).suffix == ".json"
+    )
+    return tuple(require_channel(store, name, stem) for stem in stems)
+
+
+def list_releases(store: Store, name: str | None = None) -> tuple[Release, ...]:
+    """Return the published versions, by name, the highest first.
+
+    Args:
+        store: to look at.
+        name: of one model; None for all.
+
+    Raises:
+        ModelError: a document is damaged.
+    """
+    listed = list(store.list(name_prefix(name) if name else models_prefix()))
+    written = dict(_marks(listed, RECORD_FILE))
+    retired = dict(_marks(listed, RETIREMENT_FILE))
+    names = sorted({entry[0] for entry in written})
+    channels = {each: list_channels(store, each) for each in names}
+    with ThreadPoolExecutor(_WORKERS) as threads:
+        records = threads.map(lambda entry: read_record(store, *entry), written)
+        releases = [
+            Release(record, written[entry], retired.get(entry), _channels_at(channels[entry[0]], entry[1]))
+            for entry, record in zip(written, records, strict=True)
+            if record is not None
+        ]
+    releases.sort(key=lambda release: version_order(release.record.version), reverse=True)
+    return tuple(sorted(releases, key=lambda release: release.record.name))
+
+
+def _marks(listed: list[ListedObject], file: str) -> Iterator[tuple[tuple[str, str], datetime]]:
+    for entry in listed:
+        parts = split_key(entry.key)
+        if parts and parts[1] != _CHANNELS and parts[2] == file:
+            yield (parts[0], parts[1]), entry.modified
+
+
+def _channels_at(channels: tuple[Channel, ...], version: str) -> tuple[str, ...]:
+    told = []
+    for channel in channels:
+        if channel.version == version:
+            told.append(channel.channel)
+        if channel.canary and channel.canary.version == version:
+            told.append(f"{channel.channel} ({channel.canary.percent:g} %)")
+    return tuple(told)

@@ -1,0 +1,127 @@
+"""How the results of the verbs that work on a store look on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.table import Table
+
+from yolo_edge.verbs.tables import grid, megabytes
+
+if TYPE_CHECKING:
+    from yolo_edge.verbs.channel import ChannelChange
+    from yolo_edge.verbs.collect import Collection, Retirement
+    from yolo_edge.verbs.publish import Publication
+    from yolo_edge.verbs.releases import ChannelListing, HistoryEntry, ReleaseListing
+
+
+def _plain_table(*columns: str, right: tuple[int, ...] = ()) -> Table:
+    table = Table(*columns, box=None, pad_edge=False)
+    for index in right:
+        table.columns[index].justify = "right"
+    return table
+
+
+def publication_table(result: Publication) -> Group:
+    """Show what was published, and where it can be loaded."""
+    record = result.record
+    facts = grid()
+    facts.add_row("release", f"{record.name} {record.version}: {result.state}")
+    facts.add_row("store", result.store)
+    facts.add_row("record", result.record_key)
+    facts.add_row("identity", record.release)
+    facts.add_row("signed by", record.signature.key_id if record.signature else "nobody")
+    facts.add_row("gate", f"passed, {record.gate.report}" if record.gate else "none was asked for")
+    facts.add_row("uploaded", f"{result.files_written} of {len(record.files)} files, {megabytes(result.bytes_written)}")
+    if result.flip:
+        state = result.flip.channel
+        facts.add_row("channel", f"{state.channel} is at {state.version}, seq {state.seq}")
+    variants = _plain_table("variant", "input", "raw", "on the wire", "tf.loadGraphModel(url + …)", right=(2, 3))
+    for name, variant in record.variants.items():
+        height, width = variant.image_size
+        sizes = (megabytes(variant.raw_bytes), megabytes(variant.wire_bytes))
+        variants.add_row(name, f"{height}x{width}", *sizes, result.model_key(name))
+    parts: list[Table | str] = [facts, "", variants]
+    if result.received:
+        received = _plain_table("file", "received", "encoding", "type", right=(1,))
+        for entry in result.received:
+            sent = entry.delivery
+            received.add_row(
+                entry.path, f"{sent.wire_bytes:,}", sent.content_encoding or "none", sent.content_type or ""
+            )
+        parts += ["", received]
+    return Group(*parts, *(f"note: {note}." for note in result.notes))
+
+
+def change_table(result: ChannelChange) -> Group:
+    """Show what a channel is at now."""
+    channel, previous = result.channel, result.previous
+    facts = grid()
+    facts.add_row("channel", f"{channel.channel} of {channel.name} in {result.store}")
+    facts.add_row("version", f"{channel.version} (seq {channel.seq})")
+    if previous and result.changed:
+        facts.add_row("before", f"{previous.version} (seq {previous.seq})")
+    if channel.canary:
+        facts.add_row("canary", f"{channel.canary.version} for {channel.canary.percent:g} % of the readers")
+    facts.add_row("changed", f"{channel.updated}, by {channel.action}" if result.changed else "no, it was so already")
+    facts.add_row("expires", channel.expires or "never")
+    facts.add_row("signed by", channel.signature.key_id if channel.signature else "nobody")
+    return Group(facts)
+
+
+def channels_table(result: tuple[ChannelListing, ...]) -> Table:
+    """Show channels side by side."""
+    table = _plain_table("channel", "version", "canary", "seq", "changed", "by", "expires", "signed by", right=(3,))
+    for listing in result:
+        channel = listing.channel
+        canary = f"{channel.canary.version} ({channel.canary.percent:g} %)" if channel.canary else ""
+        key = channel.signature.key_id if channel.signature else "nobody"
+        state = (channel.version, canary, str(channel.seq), channel.updated, channel.action)
+        table.add_row(channel.channel, *state, channel.expires or "never", key)
+    return table
+
+
+def history_table(result: tuple[HistoryEntry, ...]) -> Table:
+    """Show the states of channels, the newest first."""
+    table = _plain_table("channel", "seq", "changed", "by", "version", "canary", "", right=(1,))
+    for entry in result:
+        state = (entry.channel, str(entry.seq), entry.updated, entry.action, entry.version, entry.canary or "")
+        table.add_row(*state, "now" if entry.current else "")
+    return table
+
+
+def releases_table(result: tuple[ReleaseListing, ...]) -> Table:
+    """Show versions, one line each."""
+    table = _plain_table("model", "version", "published", "channels", "variants (on the wire)", "gate", "state")
+    for listing in result:
+        release, record = listing.release, listing.release.record
+        variants = ", ".join(f"{name} {megabytes(each.wire_bytes)}" for name, each in record.variants.items())
+        gate = "passed" if record.gate else "none"
+        state = f"retired {release.retired:%F}" if release.retired else ""
+        table.add_row(
+            record.name,
+            record.version,
+            f"{release.published:%F %R}",
+            ", ".join(release.channels),
+            variants,
+            gate,
+            state,
+        )
+    return table
+
+
+def collection_table(result: Collection) -> Group:
+    """Show what went, or would go."""
+    table = _plain_table("what", "why", "objects", "bytes", "newest", right=(2, 3))
+    for entry in result.garbage:
+        size = (str(len(entry.keys)), megabytes(entry.bytes), f"{entry.modified:%F %R}")
+        table.add_row(entry.prefix, entry.reason, *size)
+    done = "deleted" if result.deleted else "would be deleted"
+    return Group(table, "", f"{megabytes(result.bytes)} {done} in {result.store}")
+
+
+def retirement_line(result: Retirement) -> str:
+    """Say what became of a version."""
+    done = "is retired" if result.changed else "was retired before"
+    return f"{result.name} {result.version} {done} in {result.store}; collect takes its files after the grace"
