@@ -317,19 +317,24 @@ def validate(
 
 @app.command()
 def verify(
-    source: Annotated[str, typer.Argument(help="A converted directory, or the https address of one.")],
+    source: Annotated[
+        str, typer.Argument(help="A converted directory, or the address of one, of a channel or of a commit record.")
+    ],
     runtime: Annotated[
         list[str] | None, typer.Option(help="node (default), browser:wasm, browser:webgl, browser:webgpu, or none.")
     ] = None,
     browser: Annotated[Path | None, typer.Option(help="Path of the Chromium to use.")] = None,
+    public_key: Annotated[
+        Path | None, typer.Option(help="PEM of the key that channel and record must be signed with.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a converted directory: its files, and that it computes what it should."""
-    from yolo_edge.verbs.tables import verification_table
+    """Check a model: its files, who published them, and that it computes what it should."""
+    from yolo_edge.verbs.store_tables import checked_table
     from yolo_edge.verbs.verify import verify as verb
 
-    result = verb(source, runtime=runtime or "node", browser=browser)
-    print_result(result.to_json() if as_json else verification_table(result))
+    result = verb(source, runtime=runtime or "node", browser=browser, public_key=public_key)
+    print_result(result.to_json() if as_json else checked_table(result))
     result.raise_if_failed()
 
 

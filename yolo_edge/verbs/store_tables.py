@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.table import Table
 
-from yolo_edge.verbs.tables import grid, megabytes
+from yolo_edge.verbs.tables import grid, megabytes, verification_table
 
 if TYPE_CHECKING:
     from yolo_edge.verbs.channel import ChannelChange
     from yolo_edge.verbs.collect import Collection, Retirement
     from yolo_edge.verbs.publish import Publication
     from yolo_edge.verbs.releases import ChannelListing, HistoryEntry, ReleaseListing
+    from yolo_edge.verbs.verification import ReleaseVerification, Verification
 
 
 def _plain_table(*columns: str, right: tuple[int, ...] = ()) -> Table:
@@ -125,3 +126,27 @@ def retirement_line(result: Retirement) -> str:
     """Say what became of a version."""
     done = "is retired" if result.changed else "was retired before"
     return f"{result.name} {result.version} {done} in {result.store}; collect takes its files after the grace"
+
+
+def checked_table(result: Verification | ReleaseVerification) -> Group:
+    """Show what was checked, of a directory or of a release."""
+    from yolo_edge.verbs.verification import Verification
+
+    return verification_table(result) if isinstance(result, Verification) else _release_table(result)
+
+
+def _release_table(result: ReleaseVerification) -> Group:
+    """Show what was checked of a channel or version: who vouches for it, then each variant."""
+    facts = grid()
+    facts.add_row("source", result.source)
+    if result.channel:
+        channel = result.channel
+        facts.add_row("channel", f"{channel.channel}, seq {channel.seq}, expires {channel.expires or 'never'}")
+    facts.add_row("signed by", result.key_id or "not checked")
+    parts: list[Group | Table | str] = [facts]
+    for release in result.releases:
+        canary = " (canary)" if release.canary else ""
+        parts += ["", f"{release.record.name} {release.record.version}{canary}, {release.address}"]
+        for variant in release.variants.values():
+            parts += ["", verification_table(variant)]
+    return Group(*parts, *(f"note: {note}." for note in result.notes))

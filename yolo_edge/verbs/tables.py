@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.frontier import Frontier
     from yolo_edge.verbs.models import ModelListing
     from yolo_edge.verbs.predict import Prediction
-    from yolo_edge.verbs.verify import Verification
+    from yolo_edge.verbs.verification import Verification
 
 
 _LAYERS_SHOWN = 15
