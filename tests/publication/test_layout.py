@@ -88,12 +88,11 @@ DOCUMENTS = st.dictionaries(
 )
 
 
-@given(st.lists(DOCUMENTS, min_size=20, max_size=20))
-def test_canonical_form_can_be_read_back_and_has_one_meaning(documents):
-    for document in documents:
-        written = layout.canonical(document)
-        assert json.loads(written) == document
-        assert layout.canonical(dict(reversed(document.items()))) == written
+@given(DOCUMENTS)
+def test_canonical_form_can_be_read_back_and_has_one_meaning(document):
+    written = layout.canonical(document)
+    assert json.loads(written) == document
+    assert layout.canonical(dict(reversed(document.items()))) == written
 
 
 def test_canonical_form_is_what_javascript_writes():

@@ -56,13 +56,18 @@ class Flipping:
             )
 
 
-def promote(flipping: Flipping, version: str) -> Flip:
+def promote(flipping: Flipping, version: str, *, record: CommitRecord | None = None) -> Flip:
     """Let a channel's readers get a version. Its canary ends.
+
+    Args:
+        flipping: which channel.
+        version: published before.
+        record: of the version, where it has just been read and found not to be retired.
 
     Raises:
         ConflictError: the version is not there, was retired, or the channel is not at what was expected.
     """
-    target = target_of(require_record(flipping.store, flipping.name, version))
+    target = target_of(record or require_record(flipping.store, flipping.name, version))
 
     def decide(current: Channel | None) -> Change | None:
         is_so = current is not None and current.version == version and current.canary is None
@@ -172,7 +177,11 @@ def _flipped(flipping: Flipping, decide: Decide, version: str | None) -> Flip:
         lifetime=flipping.lifetime,
     )
     # Retiring marks the version first and looks at the channels then, so one of the two sees the other.
-    if version is not None and flipping.store.head(retirement_key(flipping.name, version)) is not None:
+    if (
+        result.changed
+        and version is not None
+        and flipping.store.head(retirement_key(flipping.name, version)) is not None
+    ):
         raise ConflictError(
             f"{flipping.name} {version} was retired at the same moment; {flipping.channel} is at it.",
             fix=f"Run: yolo-edge rollback {flipping.name} --channel {flipping.channel}. Until then nothing is deleted.",

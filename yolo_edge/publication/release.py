@@ -173,8 +173,14 @@ def _give_up(store: Store, lease: str) -> None:
 def _heal(store: Store, content: Content, published: CommitRecord, threads: ThreadPoolExecutor) -> PublishedRelease:
     """Look at whether all files of a published version are there, and create those that are not."""
     base = version_prefix(published.name, published.version) + published.base
-    found = threads.map(lambda path: store.head(base + path), published.files)
-    missing = [path for path, info in zip(published.files, found, strict=True) if info is None]
+    sizes = {listed.key.removeprefix(base): listed.bytes for listed in store.list(base)}
+    missing = [path for path in published.files if path not in sizes]
+    others = [path for path, file in published.files.items() if sizes.get(path, file.stored_bytes) != file.stored_bytes]
+    if others:
+        raise ConflictError(
+            f"{base}{others[0]} in {store.address} is not the file that was published.",
+            fix="Somebody has replaced it: look at who may write to the store, and publish under a new version.",
+        )
     here = {file.path: file for file in content.files if file.entry == published.files.get(file.path)}
     lost = [path for path in missing if path not in here]
     if lost:

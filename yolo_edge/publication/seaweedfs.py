@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,9 @@ _GRPC_OFFSET = 10_000  # each part of the service takes a second port that far a
 _PARTS = ("s3.port", "master.port", "volume.port", "filer.port", "admin.port", "s3.port.https")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Service:
-    """A running service.
+    """A service with one bucket, whose data outlives its process.
 
     Attributes:
         endpoints: scheme → address.
@@ -41,6 +41,48 @@ class Service:
     endpoints: dict[str, str]
     certificate: Path
     environment: dict[str, str] = field(repr=False)
+    _command: tuple[str, ...] = field(repr=False)
+    _directory: Path = field(repr=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        """Start the process, and wait until the bucket is there, which is made some time after the service answers.
+
+        Raises:
+            NetworkError: it does not start.
+        """
+        log = self._directory / "output"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                self._command, stdout=output, stderr=output, env=self.environment, cwd=self._directory
+            )
+        self._process = process
+        client = _client(self)
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            with suppress(Exception):  # whatever it is, it is so because the service is not there yet
+                client.head_bucket(Bucket=BUCKET)
+                return
+            time.sleep(0.1)
+        raise NetworkError(
+            f"SeaweedFS did not start: {log.read_text(errors='replace')[-2000:]}", fix="Look at what it says."
+        )
+
+    def kill(self) -> None:
+        """End the process as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
 
 def find_weed() -> Path | None:
@@ -61,15 +103,19 @@ def running(weed: Path, directory: Path) -> Iterator[Service]:
     Raises:
         NetworkError: it does not start.
     """
+    service = _prepared(weed, directory)
+    try:
+        service.start()
+        yield service
+    finally:
+        service.stop()
+
+
+def _prepared(weed: Path, directory: Path) -> Service:
     certificate, key = _self_signed(directory)
     for name in ("log", "data"):
         (directory / name).mkdir()
     ports = dict(zip(_PARTS, _free_ports(len(_PARTS)), strict=True))
-    environment = {
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        "HOME": str(directory),
-    }
     options = {
         "dir": directory / "data",
         "ip": "127.0.0.1",
@@ -84,32 +130,17 @@ def running(weed: Path, directory: Path) -> Iterator[Service]:
         "master.telemetry": "false",
         "bucket": BUCKET,
     }
-    named = (f"-{name}={value}" for name, value in options.items())
-    command = [str(weed), f"-logdir={directory / 'log'}", "mini", *named]
-    with ExitStack() as stack:
-        output = stack.enter_context((directory / "output").open("wb"))
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=directory)
-        stack.callback(_end, process)
-        service = Service(
-            {"http": f"http://127.0.0.1:{ports['s3.port']}", "https": f"https://127.0.0.1:{ports['s3.port.https']}"},
-            certificate,
-            environment | {"AWS_CA_BUNDLE": str(certificate)},
-        )
-        _wait_until_ready(process, service, directory / "output")
-        yield service
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], service: Service, output: Path) -> None:
-    """Wait until the bucket is there, which is made some time after the service answers."""
-    client = _client(service)
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with suppress(Exception):  # whatever it is, it is so because the service is not there yet
-            client.head_bucket(Bucket=BUCKET)
-            return
-        time.sleep(0.1)
-    raise NetworkError(
-        f"SeaweedFS did not start: {output.read_text(errors='replace')[-2000:]}", fix="Look at what it says."
+    return Service(
+        {"http": f"http://127.0.0.1:{ports['s3.port']}", "https": f"https://127.0.0.1:{ports['s3.port.https']}"},
+        certificate,
+        {
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_CA_BUNDLE": str(certificate),
+            "HOME": str(directory),
+        },
+        (str(weed), f"-logdir={directory / 'log'}", "mini", *(f"-{name}={value}" for name, value in options.items())),
+        directory,
     )
 
 
@@ -125,15 +156,6 @@ def _client(service: Service) -> Any:
         region_name="us-east-1",
         config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, proxies={}),
     )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _free_ports(count: int) -> range:

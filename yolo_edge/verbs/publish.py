@@ -155,7 +155,7 @@ def publish(
     done = publish_release(place, content, record, signer=signer)
     flip = None
     if channel is not None:
-        flip = promote(Flipping(place, name, channel, expect, signer, expires), version)
+        flip = promote(Flipping(place, name, channel, expect, signer, expires), version, record=done.record)
     place.settle()
     received = look_at_release(url, done.record) if url is not None else ()
     return _result(place, done, flip, received, notes)
