@@ -25,6 +25,13 @@ _CORS = Remedy(
         "empty the cache.",
     }
 )
+_PREFLIGHT = Remedy(
+    {
+        "Cloudflare": "apply configs/infra/r2/cors.json to the bucket.",
+        "CloudFront": "allow OPTIONS on the behaviour, and apply configs/infra/aws/cors.json to the bucket.",
+        "nginx": "use configs/infra/nginx/edge.conf, which answers OPTIONS itself.",
+    }
+)
 _CACHED = Remedy(
     {
         "Cloudflare": "apply configs/infra/cloudflare/cache-rule.json: by default .bin is cached and .json is not.",
@@ -87,7 +94,7 @@ def _preflight(subject: Subject) -> Finding:
     if is_fine and ("*" in named or "cache-control" in named):
         return Finding("ok", f"answered with {answer.status}, headers {named}")
     found = f"answered with {answer.status}, headers {named or 'none'}: pages that send headers of their own fail"
-    return Finding("warning", found, _CORS.at(edge_of(answer.headers)))
+    return Finding("warning", found, _PREFLIGHT.at(edge_of(answer.headers)))
 
 
 def _is_kept(subject: Subject, sample: Sample) -> Finding:

@@ -86,7 +86,11 @@ def _strangers_write(subject: Subject) -> Finding:
     victim = subject.write("strangers-delete", sample)
     replies = {
         "write": subject.probe.put(
-            subject.key("strangers-write.json"), sample.stored, sample.headers, as_stranger=True
+            subject.key("strangers-write.json"),
+            sample.stored,
+            sample.headers,
+            conditions={"If-None-Match": "*"},
+            as_stranger=True,
         ),
         "delete": subject.probe.delete(victim, as_stranger=True),
     }

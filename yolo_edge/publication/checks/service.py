@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from yolo_edge.publication.checks.check import ON_SERVICE, Check, Finding, Need
-from yolo_edge.publication.checks.subject import BRIEF, Sample, Subject, channel, loader, model, shard
+from yolo_edge.publication.checks.subject import BRIEF, Subject, channel, loader, model, shard
 from yolo_edge.publication.conditions import STALE_ETAG
 from yolo_edge.publication.store import sha256_hex
 
+_ONCE = {"If-None-Match": "*"}  # so that policies which ask for a condition are content
 _REFUSED = 412
 _ANOTHER_SERVICE = (
     "Two publishers could overwrite each other: use a service with conditional writes, such as Amazon S3, Cloudflare "
@@ -16,9 +17,7 @@ _ANOTHER_SERVICE = (
 
 def _create_only(subject: Subject) -> Finding:
     key, headers = subject.key("create-only.json"), channel().headers
-    first, second = (
-        subject.probe.put(key, content, headers, conditions={"If-None-Match": "*"}) for content in (b"{}", b"[]")
-    )
+    first, second = (subject.probe.put(key, content, headers, conditions=_ONCE) for content in (b"{}", b"[]"))
     if not first.done:
         return Finding("failed", f"an object that is not there yet was refused ({first})", _ANOTHER_SERVICE)
     if second.status != _REFUSED:
@@ -59,9 +58,10 @@ def _headers(subject: Subject) -> Finding:
 
 
 def _checksum(subject: Subject) -> Finding:
-    sample: Sample = model()
+    sample = model()
     key = subject.key("checksum.json")
-    reply = subject.probe.put(key, sample.stored, sample.headers, sha256=sha256_hex(b"other bytes"))
+    wrong = sha256_hex(b"other bytes")
+    reply = subject.probe.put(key, sample.stored, sample.headers, conditions=_ONCE, sha256=wrong)
     if reply.done:
         return Finding(
             "failed",
