@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from yolo_edge.errors import NetworkError
 from yolo_edge.publication.checks.check import ON_SITE, Check, Finding, Need, Remedy
 from yolo_edge.publication.checks.site import WebAnswer, edge_of
 from yolo_edge.publication.checks.subject import Sample, Subject, channel, loader, model, shard
@@ -74,7 +75,10 @@ def _https(subject: Subject) -> Finding:
     if not site.is_https:
         return Finding("failed", "the address is plain http, which no https page may load from", _HTTPS.at(None))
     address = f"http://{urlsplit(site.base).hostname}/{urlsplit(site.base).path.lstrip('/')}"
-    answer = site.ask("GET", address)
+    try:
+        answer = site.ask("GET", address)
+    except NetworkError:
+        return Finding("ok", "plain http is not answered")
     target = answer.headers.get("location", "")
     if answer.status in _REDIRECTS and target.startswith("https://"):
         return Finding("ok", f"plain http leads to https ({answer.status})")

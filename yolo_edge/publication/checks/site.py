@@ -66,14 +66,19 @@ class Site:
     """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise UsageError(f"{url} is not the address of a site.", fix="Give https://host or https://host/path.")
-        if "@" in parts.netloc:
+        if "@" in url:  # not repeated: there may be a password
             raise UsageError("The address of the site holds a user name.", fix="Leave it out: browsers have none.")
+        fix = "Give https://host or https://host/path."
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError as error:
+            raise UsageError(f"{url} is no address: {error}.", fix=fix) from error
+        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+            raise UsageError(f"{url} is not the address of a site.", fix=fix)
         self.base = url.rstrip("/") + "/"
         self.is_https = parts.scheme == "https"
-        self.is_here = _is_loopback(parts.hostname)
+        self.is_here = _is_loopback(host)
         self._opener = urllib.request.build_opener(
             _NoRedirects(), *([urllib.request.ProxyHandler({})] if self.is_here else [])
         )

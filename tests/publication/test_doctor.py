@@ -1,0 +1,383 @@
+"""The doctor finds nothing wrong with a good bucket and edge, and whatever is wrong with bad ones."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import brotli
+import pytest
+
+from tests.publication import forgetful, nginx, seaweed
+from tests.publication.spoiler import Request, Spoil, spoiling
+from tests.publication.web import Answer, ask
+from yolo_edge.errors import UsageError
+from yolo_edge.publication.checks.site import Site, WebAnswer
+from yolo_edge.publication.doctor import CheckResult, examine
+from yolo_edge.publication.edge import serve_store
+from yolo_edge.publication.store import Headers, Store, open_store
+
+INFRA = Path(__file__).parents[2] / "configs" / "infra"
+PAGE = b"<!doctype html><title>app</title>"
+
+
+def examined(store: Store, url: str | None = None) -> dict[str, CheckResult]:
+    return {result.name: result for result in examine(store, url)}
+
+
+def not_ok(results: dict[str, CheckResult]) -> dict[str, tuple[str, str]]:
+    """What is neither fine nor skipped."""
+    return {
+        name: (result.status, result.found)
+        for name, result in results.items()
+        if result.status not in ("ok", "skipped")
+    }
+
+
+def skipped(results: dict[str, CheckResult]) -> set[str]:
+    return {name for name, result in results.items() if result.status == "skipped"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path / "site"))
+
+
+@pytest.fixture
+def edge(folder: Store) -> Iterator[str]:
+    with serve_store(folder) as base:
+        yield base
+
+
+@pytest.fixture
+def public_bucket(s3_settings: seaweed.Service) -> str:
+    """A bucket with the policies that are shipped for Amazon's; its name."""
+    client = pytest.importorskip("boto3").client("s3", endpoint_url=s3_settings.endpoints["http"])
+    name = "public-models"
+    client.create_bucket(Bucket=name)
+    policy = (INFRA / "aws" / "bucket-policy.json").read_text(encoding="utf-8").replace("BUCKET", name)
+    client.put_bucket_policy(Bucket=name, Policy=policy)
+    rules = json.loads((INFRA / "aws" / "cors.json").read_text(encoding="utf-8"))
+    client.put_bucket_cors(Bucket=name, CORSConfiguration=rules)
+    yield name
+    client.delete_bucket(Bucket=name)
+
+
+def test_good_store_and_edge(store: Store):
+    with serve_store(store) as base:
+        results = examined(store, base)
+    assert not_ok(results) == {}
+    only_services = {"clock", "strangers list", "strangers write", "create only", "compare and swap", "checksum"}
+    is_folder = store.address.startswith("file:")
+    assert skipped(results) == {"https"} | (only_services if is_folder else set())
+    assert list(store.list()) == [], "the scratch objects are gone"
+    assert all(result.advice is None for result in results.values())
+
+
+def test_good_store_alone(store: Store):
+    results = examined(store)
+    assert not_ok(results) == {}
+    assert results["public read"].found == "no --url was given"
+
+
+def test_shipped_nginx_before_a_bucket_with_the_shipped_policy(
+    public_bucket: str, s3_settings: seaweed.Service, tmp_path: Path
+):
+    program = nginx.find_nginx()
+    if program is None:
+        pytest.skip("nginx is not installed (apt-get install nginx)")
+    endpoint = s3_settings.endpoints["http"]
+    store = open_store(f"s3://{public_bucket}", endpoint_url=endpoint)
+    with nginx.running(program, f"{endpoint}/{public_bucket}", tmp_path) as url:
+        results = examined(store, url)
+        assert not_ok(results) == {}
+        assert skipped(results) == {"https"}
+        assert results["cached .json"].found == "MISS → HIT"
+        assert ask(f"{url}/models/none.json").body == b"not found\n"
+        assert ask(f"{url}/models/").status == ask(f"{url}/").status == 404
+        assert ask(f"{url}/models/a.json", "PUT", b"evil").status == 405
+        store.put_once("models/a.json", b"{}", Headers("application/json", "public, max-age=1"))
+        told = ask(f"{url}/models/a.json").headers
+        store.delete("models/a.json")
+    assert not [name for name in told if "amz" in name], "what the service says of itself is hidden"
+    with nginx.running(
+        program, f"{endpoint}/{public_bucket}", tmp_path, changes={"proxy_hide_header Vary;": ""}
+    ) as url:
+        pass  # the configuration stays valid when a line is taken out
+
+
+def test_nginx_without_what_the_shipped_one_does(public_bucket: str, s3_settings: seaweed.Service, tmp_path: Path):
+    program = nginx.find_nginx()
+    if program is None:
+        pytest.skip("nginx is not installed (apt-get install nginx)")
+    endpoint = s3_settings.endpoints["http"]
+    store = open_store(f"s3://{public_bucket}", endpoint_url=endpoint)
+    changes = {
+        "proxy_pass_request_headers off;": "",
+        "proxy_hide_header Access-Control-Allow-Origin;": "",
+        'add_header Access-Control-Expose-Headers "*" always;': "",
+        "        proxy_cache models;\n": "        proxy_cache models;\n        add_header X-Old 1;\n",
+    }
+    configuration = nginx.TEMPLATE.read_text(encoding="utf-8")
+    block = configuration[
+        configuration.index(
+            '        add_header Access-Control-Allow-Origin "*" always;\n        add_header Access-Control-Expose'
+        ) :
+    ]
+    changes[block.splitlines()[0] + "\n" + block.splitlines()[1]] = ""
+    del changes['add_header Access-Control-Expose-Headers "*" always;']
+    with nginx.running(program, f"{endpoint}/{public_bucket}", tmp_path, changes=changes) as url:
+        results = examined(store, url)
+    told = results["other origins"]
+    assert told.status == "failed" and "a cached copy forbids" in told.found, (
+        "S3 answers for one origin, nginx keeps it"
+    )
+    assert told.advice.startswith("use configs/infra/nginx/edge.conf")
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[forgetful.Service]:
+    pytest.importorskip("boto3", reason="the extra s3 is not installed")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "TESTKEY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-that-nobody-may-print")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with forgetful.running(forgetful.Service()) as running:
+        yield running
+
+
+def diagnosed(stand_in: forgetful.Service) -> dict[str, CheckResult]:
+    return examined(open_store("s3://models/site", endpoint_url=stand_in.endpoint))
+
+
+def test_stand_in_is_fine_as_long_as_it_is_told_nothing(stand_in: forgetful.Service):
+    assert not_ok(diagnosed(stand_in)) == {}
+    assert not stand_in.objects
+
+
+ALL = {"If-None-Match", "If-Match", "checksum"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "check", "status", "found", "advice"),
+    [
+        ({"honours": ALL - {"If-None-Match"}}, "create only", "failed", "200, not 412", "conditional writes"),
+        ({"honours": ALL - {"If-Match"}}, "compare and swap", "failed", "stale tag: 200", "conditional writes"),
+        ({"honours": ALL - {"checksum"}}, "checksum", "failed", "were taken", "checks SHA-256"),
+        ({"encoding": ",aws-chunked"}, "headers", "failed", "'br,aws-chunked', not 'br'", "Update the service"),
+        ({"lets_strangers": {"LIST"}}, "strangers list", "failed", "anyone may list", "aws/bucket-policy.json"),
+        ({"lets_strangers": {"PUT"}}, "strangers write", "failed", "anyone may write", "aws/bucket-policy.json"),
+        ({"lets_strangers": {"DELETE"}}, "strangers write", "failed", "anyone may delete", "aws/bucket-policy.json"),
+        ({"refuses": {"GET"}}, "rights", "failed", "refused: s3:GetObject", "aws/publisher-policy.json"),
+        ({"refuses": {"LIST"}}, "rights", "failed", "refused: s3:ListBucket", "aws/publisher-policy.json"),
+        ({"refuses": {"DELETE"}}, "rights", "warning", "refused: s3:DeleteObject", "Publishing does without"),
+        ({"refuses": {"DELETE"}}, "cleaning up", "warning", "scratch objects stay below models/_doctor-", "by hand"),
+        ({"skew": 3600.0}, "clock", "failed", "3600 s behind", "Set the clock"),
+        ({"skew": -120.0}, "clock", "warning", "120 s ahead of", "Set the clock"),
+    ],
+)  # fmt: skip
+def test_services_that_do_wrong(
+    stand_in: forgetful.Service, fault: dict[str, object], check: str, status: str, found: str, advice: str
+):
+    for name, value in fault.items():
+        setattr(stand_in, name, value)
+    result = diagnosed(stand_in)[check]
+    assert result.status == status
+    assert found in result.found.replace("3599", "3600").replace("3601", "3600").replace("119 ", "120 ")
+    assert advice in result.advice
+
+
+def test_key_that_may_not_write_is_told_once(stand_in: forgetful.Service):
+    stand_in.refuses = {"PUT"}
+    results = diagnosed(stand_in)
+    assert not_ok(results).keys() == {"rights"}
+    assert "s3:PutObject" in results["rights"].found
+    assert results["create only"].found == "nothing could be written"
+
+
+def test_wrong_secret_is_told_and_not_shown(s3_settings: seaweed.Service, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret-0123456789")
+    store = open_store(f"s3://{seaweed.BUCKET}/x", endpoint_url=s3_settings.endpoints["http"])
+    results = examined(store)
+    assert results["rights"].status == "failed" and "AWS_SECRET_ACCESS_KEY" in results["rights"].advice
+    assert results["clock"].status == "ok", "the clock is looked at without credentials"
+    assert "another-secret" not in repr(results)
+
+
+def test_bucket_that_anyone_may_list(public_bucket: str, s3_settings: seaweed.Service):
+    client = pytest.importorskip("boto3").client("s3", endpoint_url=s3_settings.endpoints["http"])
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket"}
+    policy = {"Version": "2012-10-17", "Statement": [statement | {"Resource": f"arn:aws:s3:::{public_bucket}"}]}
+    client.put_bucket_policy(Bucket=public_bucket, Policy=json.dumps(policy))
+    results = examined(open_store(f"s3://{public_bucket}", endpoint_url=s3_settings.endpoints["http"]))
+    assert not_ok(results).keys() == {"strangers list"}
+
+
+def test_scratch_objects_are_removed_when_it_is_interrupted(folder: Store, monkeypatch: pytest.MonkeyPatch):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Site, "ask", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        examine(folder, "http://127.0.0.1:9")
+    assert list(folder.list()) == []
+
+
+def with_headers(**changed: str | None) -> Spoil:
+    """Set headers of answers, or take them out."""
+
+    def spoil(request: Request, answer: Answer) -> Answer:
+        headers = answer.headers | {name.replace("_", "-"): value for name, value in changed.items()}
+        return replace(answer, headers={name: value for name, value in headers.items() if value is not None})
+
+    return spoil
+
+
+def on_missing(status: int, body: bytes = b"", **headers: str) -> Spoil:
+    def spoil(request: Request, answer: Answer) -> Answer:
+        return Answer(status, answer.headers | headers, body) if answer.status == 404 else answer
+
+    return spoil
+
+
+def on_shards(encoding: str | None, pack: Callable[[bytes], bytes]) -> Spoil:
+    def spoil(request: Request, answer: Answer) -> Answer:
+        if not request.path.endswith(".bin") or answer.headers.get("content-encoding") != "br":
+            return answer
+        headers = {name: value for name, value in answer.headers.items() if name != "content-encoding"}
+        return replace(
+            answer, headers=headers | ({"content-encoding": encoding} if encoding else {}), body=pack(answer.body)
+        )
+
+    return spoil
+
+
+def origin_alone(request: Request, answer: Answer) -> Answer:
+    """As S3 does: who does not say its origin is not told that others may read."""
+    headers = {name: value for name, value in answer.headers.items() if name != "access-control-allow-origin"}
+    if "origin" in request.headers:
+        headers["access-control-allow-origin"] = request.headers["origin"]
+    return replace(answer, headers=headers)
+
+
+def kept(spoil: Spoil) -> Spoil:
+    """A cache that keeps the first answer for each path, whatever the next request says."""
+    copies: dict[tuple[str, str], Answer] = {}
+    return lambda request, answer: copies.setdefault((request.method, request.path), spoil(request, answer))
+
+
+def unless(method: str) -> Spoil:
+    return lambda request, answer: replace(answer, status=403) if request.method == method else answer
+
+
+def unpacked_json(request: Request, answer: Answer) -> Answer:
+    if not request.path.endswith(".json") or answer.headers.get("content-encoding") != "br":
+        return answer
+    return with_headers(content_encoding=None)(request, replace(answer, body=brotli.decompress(answer.body)))
+
+
+def repacked(body: bytes) -> bytes:
+    return brotli.compress(brotli.decompress(body), quality=1)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "check", "status", "found"),
+    [
+        (with_headers(access_control_allow_origin=None), "other origins", "failed", "no Access-Control-Allow-Origin"),
+        (with_headers(access_control_allow_origin="https://one.example"), "other origins", "failed", "may not read"),
+        (origin_alone, "other origins", "warning", "neither that nor Vary: Origin"),
+        (kept(origin_alone), "other origins", "failed", "asked after a request without Origin and after one of another"),
+        (on_missing(404, access_control_allow_origin=""), "other origins, missing", "warning", "a network failure"),
+        (unless("OPTIONS"), "preflight", "warning", "403"),
+        (with_headers(access_control_allow_headers="x-other"), "preflight", "warning", "headers x-other"),
+        (on_shards(None, bytes), "shards as br", "failed", "bytes that do not decode, sent as plain"),
+        (on_shards(None, brotli.decompress), "shards as br", "failed", "received as plain bytes, 1."),
+        (on_shards("gzip", lambda body: gzip.compress(brotli.decompress(body))), "shards as br", "failed", "as gzip"),
+        (on_shards("br", repacked), "shards as br", "warning", "packed anew"),
+        (unpacked_json, "json compressed", "warning", "not compressed"),
+        (on_missing(200, PAGE, **{"content-type": "text/html"}), "missing objects", "failed", "a page of 200, not 404"),
+        (on_missing(403), "missing objects", "failed", "403, not 404"),
+        (on_missing(404, PAGE, **{"content-type": "text/html"}), "missing objects", "warning", "404 with a page"),
+        (kept(lambda request, answer: answer), "missing objects", "warning", "which is kept"),
+        (unless("GET"), "public read", "failed", "answered with 403"),
+        (unless("HEAD"), "public read", "failed", "HEAD is answered with 403"),
+        (lambda request, answer: replace(answer, body=answer.body[:-1]), "public read", "failed", "other bytes"),
+        (with_headers(content_type="text/plain"), "content types", "failed", "a .bin comes as 'text/plain'"),
+        (with_headers(x_content_type_options=None), "nosniff", "warning", "not set"),
+        (with_headers(cache_control="max-age=14400"), "cache-control", "failed", "a channel says 'max-age=14400'"),
+        (with_headers(x_cache="Miss", age="0"), "cached .bin", "failed", "Miss → Miss"),
+        (with_headers(x_cache=None, age=None), "cached .json", "warning", "no header tells"),
+    ],
+)  # fmt: skip
+def test_edges_that_do_wrong(folder: Store, edge: str, spoil: Spoil, check: str, status: str, found: str):
+    with spoiling(edge, spoil) as url:
+        result = examined(folder, url)[check]
+    assert (result.status, found in result.found) == (status, True), result
+    assert all(name in result.advice for name in ("Cloudflare: ", "CloudFront: ", "nginx: ")), "the edge is not known"
+    assert list(folder.list()) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "advice"),
+    [
+        ({"cf_ray": "8a", "cf_cache_status": "DYNAMIC"}, "apply configs/infra/cloudflare/cache-rule.json"),
+        (
+            {"x_amz_cf_id": "a==", "x_cache": "Miss from cloudfront"},
+            "attach configs/infra/cloudfront/cache-policy.json",
+        ),
+    ],
+)
+def test_advice_is_for_the_edge_that_answered(folder: Store, edge: str, header: dict[str, str], advice: str):
+    with spoiling(edge, with_headers(age="0", **header)) as url:
+        result = examined(folder, url)["cached .json"]
+    assert result.status == "failed" and result.advice.startswith(advice)
+
+
+def test_every_file_that_advice_names_is_there(folder: Store):
+    import re
+
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path("yolo_edge/publication/checks").glob("*.py"))
+    root = INFRA.parents[1]
+    named = set(re.findall(r"configs/infra/[a-z0-9/-]+\.[a-z]+", sources))
+    assert len(named) > 5 and all((root / name).is_file() for name in named)
+
+
+def test_site_that_is_not_there(folder: Store):
+    results = examined(folder, "http://127.0.0.1:9")
+    assert results["public read"].status == "failed" and "could not be reached" in results["public read"].found
+
+
+@pytest.mark.parametrize(
+    ("url", "answer", "status"),
+    [
+        ("http://cdn.example", None, "failed"),
+        ("https://cdn.example/path", WebAnswer(301, {"location": "https://cdn.example/path/"}, b""), "ok"),
+        ("https://cdn.example", WebAnswer(200, {}, b""), "warning"),
+        ("https://cdn.example", WebAnswer(302, {"location": "http://cdn.example/x"}, b""), "warning"),
+    ],
+)
+def test_plain_http_leads_to_https(
+    folder: Store, monkeypatch: pytest.MonkeyPatch, url: str, answer: WebAnswer | None, status: str
+):
+    asked: list[str] = []
+
+    def ask_nobody(site: Site, method: str, address: str, **_: str) -> WebAnswer:
+        asked.append(address)
+        return answer or WebAnswer(404, {}, b"")
+
+    monkeypatch.setattr(Site, "ask", ask_nobody)
+    assert examined(folder, url)["https"].status == status
+    if answer:
+        assert asked[0] == url.replace("https", "http") + "/"
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://a", "cdn.example", "https://", "https://a?b=1", "https://user:topsecret@a", "http://[::1"]
+)
+def test_addresses_that_are_none(folder: Store, url: str):
+    with pytest.raises(UsageError) as caught:
+        examine(folder, url)
+    assert "topsecret" not in str(caught.value)
+    assert list(folder.list()) == []
