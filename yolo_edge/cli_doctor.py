@@ -15,7 +15,7 @@ def doctor(
     endpoint_url: EndpointOption = None,
     url: Annotated[
         str | None,
-        typer.Option(help="Address below which models/… are served; without it, the store alone is checked."),
+        typer.Option(help="Address below which models/… are served; without it, only the store is checked."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

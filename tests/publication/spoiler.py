@@ -29,12 +29,9 @@ def spoiling(base: str, spoil: Spoil) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            passed = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
-            answer = ask(
-                base + self.path[1:], self.command, **{name.replace("-", "_"): passed[name] for name in passed}
-            )
-            lowered = {name.lower(): value for name, value in passed.items()}
-            answer = spoil(Request(self.command, self.path, lowered), answer)
+            passed = {name.lower(): value for name, value in self.headers.items()}
+            sent = {name.replace("-", "_"): passed[name] for name in passed if name not in ("host", "connection")}
+            answer = spoil(Request(self.command, self.path, passed), ask(base + self.path[1:], self.command, **sent))
             self.send_response_only(answer.status)
             for name, value in answer.headers.items():
                 if name not in _HOP_BY_HOP:
