@@ -43,7 +43,8 @@ nginx:
 	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			echo "Installing nginx (apt-get install nginx)"; \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nginx-light >/dev/null; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nginx >/dev/null; \
+			systemctl disable --now nginx >/dev/null 2>&1 || true; \
 		else echo "note: nginx is missing, its tests are skipped. To run them: sudo apt-get install nginx"; fi; }
 
 demo: setup chromium

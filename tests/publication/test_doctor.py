@@ -142,7 +142,7 @@ def test_nginx_that_keeps_what_was_said_to_one_origin(
     with run_nginx(changes=changes) as url:
         told = examined(public_store, url)["other origins"]
     assert told.status == "failed" and "a cached copy forbids" in told.found
-    assert told.advice.startswith("use configs/infra/nginx/edge.conf")
+    assert told.advice.startswith("Use configs/infra/nginx/edge.conf")
 
 
 @pytest.fixture
@@ -181,8 +181,8 @@ ALL = {"If-None-Match", "If-Match", "checksum"}
         ({"refuses": {"LIST"}}, "rights", "failed", "refused: s3:ListBucket", "aws/publisher-policy.json"),
         ({"refuses": {"DELETE"}}, "rights", "warning", "refused: s3:DeleteObject", "Publishing does without"),
         ({"refuses": {"DELETE"}}, "cleaning up", "warning", "scratch objects stay below models/_doctor-", "by hand"),
-        ({"skew": 3600.0}, "clock", "failed", "3600 s behind", "Set the clock"),
-        ({"skew": -120.0}, "clock", "warning", "120 s ahead of", "Set the clock"),
+        ({"skew": 3600.0}, "clock", "failed", r"3(599|600|601) s behind", "Set the clock"),
+        ({"skew": -120.0}, "clock", "warning", r"1(19|20|21) s ahead of", "Set the clock"),
     ],
 )  # fmt: skip
 def test_services_that_do_wrong(
@@ -192,7 +192,7 @@ def test_services_that_do_wrong(
         setattr(stand_in, name, value)
     result = diagnosed(stand_in)[check]
     assert result.status == status
-    assert found in result.found.replace("3599", "3600").replace("3601", "3600").replace("119 ", "120 ")
+    assert re.search(found, result.found), result.found
     assert advice in result.advice
 
 
@@ -326,10 +326,10 @@ def test_edges_that_do_wrong(folder: Store, edge: str, spoil: Spoil, check: str,
 @pytest.mark.parametrize(
     ("header", "advice"),
     [
-        ({"cf_ray": "8a", "cf_cache_status": "DYNAMIC"}, "apply configs/infra/cloudflare/cache-rule.json"),
+        ({"cf_ray": "8a", "cf_cache_status": "DYNAMIC"}, "Apply configs/infra/cloudflare/cache-rule.json"),
         (
             {"x_amz_cf_id": "a==", "x_cache": "Miss from cloudfront"},
-            "attach configs/infra/cloudfront/cache-policy",
+            "Attach configs/infra/cloudfront/cache-policy",
         ),
     ],
 )

@@ -34,7 +34,8 @@ class Remedy:
     def at(self, place: str | None) -> str:
         """Return the setting of one place, or those of all if it is not a known one."""
         if place is not None and place in self.settings:
-            return self.settings[place]
+            setting = self.settings[place]
+            return setting[0].upper() + setting[1:]
         return " ".join(f"{name}: {setting}" for name, setting in self.settings.items())
 
 

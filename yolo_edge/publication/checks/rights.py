@@ -70,8 +70,8 @@ def _rights(subject: Subject) -> Finding:
         return Finding("failed", found, next(iter(errors.values())).fix)
     advice = _MISSING.at(subject.service)
     if set(errors) == {"s3:DeleteObject"}:
-        return Finding("warning", found, f"Publishing does without, collecting what is left over does not: {advice}")
-    return Finding("failed", found, f"{next(iter(errors.values())).fix} Or {advice}")
+        return Finding("warning", found, f"Publishing does without, collecting what is left over does not. {advice}")
+    return Finding("failed", found, f"{next(iter(errors.values())).fix} {advice}")
 
 
 def _strangers_list(subject: Subject) -> Finding:
