@@ -21,7 +21,7 @@ def doctor(
 ) -> None:
     """Check that a bucket is safe to publish to, and that browsers get from its CDN what was published."""
     from yolo_edge.verbs.doctor import doctor as verb
-    from yolo_edge.verbs.tables import diagnosis_table
+    from yolo_edge.verbs.store_tables import diagnosis_table
 
     result = verb(store, endpoint_url=endpoint_url, url=url)
     print_result(result.to_json() if as_json else diagnosis_table(result))

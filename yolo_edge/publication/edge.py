@@ -18,11 +18,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from yolo_edge.errors import UsageError, YoloEdgeError
+from yolo_edge.publication.layout import models_prefix
 from yolo_edge.publication.negotiation import accepts_brotli, cache_seconds, names_etag
 from yolo_edge.publication.store import Headers, Store, check_key, sha256_hex
-
-SERVED_PREFIX = "models/"
-"""Keys that are served; all else in a store stays inside."""
 
 MEMORY_BYTES = 1 << 30
 """What is kept at most; the longest unused goes first."""
@@ -253,7 +251,7 @@ class _Handler(BaseHTTPRequestHandler):
             check_key(path)
         except UsageError:
             return None, "MISS"
-        if path.startswith(SERVED_PREFIX):
+        if path.startswith(models_prefix()):
             return self.server.cache.get(path)
         return self.server.static_entry(path), "MISS"
 

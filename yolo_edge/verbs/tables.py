@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from yolo_edge.validation.result import Validation
     from yolo_edge.verbs.benchmark import BenchmarkListing, FetchedBenchmark
     from yolo_edge.verbs.convert import Conversion
-    from yolo_edge.verbs.doctor import Diagnosis
     from yolo_edge.verbs.frontier import Frontier
     from yolo_edge.verbs.models import ModelListing
     from yolo_edge.verbs.predict import Prediction
@@ -206,20 +205,6 @@ def _differences_table(result: Verification) -> Table:
                 "ok" if difference.passed else "FAILED",
             )
     return table
-
-
-def diagnosis_table(result: Diagnosis) -> Group:
-    """Show what every check found, then what to do."""
-    grid = _grid()
-    grid.add_row("store", result.store)
-    grid.add_row("site", result.url or "not looked at")
-    checks = Table("check", "", "found", box=None, pad_edge=False)
-    advice = _grid()
-    for check in result.checks:
-        checks.add_row(check.name, check.status.upper() if check.status == "failed" else check.status, check.found)
-        if check.advice:
-            advice.add_row(check.name, check.advice)
-    return Group(grid, "", checks, *(("", "what to do", advice) if advice.row_count else ()))
 
 
 def models_table(listings: tuple[ModelListing, ...]) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from yolo_edge.publication.checks.check import ON_SERVICE, Check, Finding, Need
-from yolo_edge.publication.checks.subject import BRIEF, Subject, channel, loader, model, shard
+from yolo_edge.publication.checks.subject import Subject, channel, loader, model, shard
 from yolo_edge.publication.conditions import STALE_ETAG
 from yolo_edge.publication.store import sha256_hex
 
@@ -53,7 +53,7 @@ def _headers(subject: Subject) -> Finding:
     if any("aws-chunked" in told for told in wrong):
         advice = "Update the service: it takes a part of the request's transport for the object's encoding."
     else:
-        advice = f"Look for a proxy between here and the store that changes headers, such as {BRIEF!r}."
+        advice = "Look for a proxy between here and the store that changes headers."
     return Finding("failed", "; ".join(wrong), advice)
 
 

@@ -11,11 +11,9 @@ from functools import cache
 from yolo_edge.errors import YoloEdgeError
 from yolo_edge.publication.checks.site import Site
 from yolo_edge.publication.conditions import scratch_prefix
+from yolo_edge.publication.layout import IMMUTABLE, JSON_TYPE, SHORT_LIVED
 from yolo_edge.publication.probe import Probe, Probeable
 from yolo_edge.publication.store import Headers, Store
-
-IMMUTABLE = "public, max-age=31536000, immutable"
-BRIEF = "public, max-age=30, s-maxage=10, stale-while-revalidate=60, stale-if-error=86400"
 
 _AT_ONCE = 8
 _HOSTS = {".amazonaws.com": "Amazon S3", ".r2.cloudflarestorage.com": "R2"}
@@ -53,7 +51,7 @@ def model() -> Sample:
     """A ``model.json`` of the size of a real one, so that edges find it worth compressing."""
     nodes = [{"name": f"node_{number}", "op": "Conv2D", "input": [f"node_{number - 1}"]} for number in range(500)]
     content = json.dumps({"format": "graph-model", "nodes": nodes}).encode()
-    return Sample(".json", content, content, Headers("application/json", IMMUTABLE))
+    return Sample(".json", content, content, Headers(JSON_TYPE, IMMUTABLE))
 
 
 @cache
@@ -67,7 +65,7 @@ def loader() -> Sample:
 def channel() -> Sample:
     """A channel, which caches may keep for seconds."""
     content = b'{"kind":"channel","seq":1}'
-    return Sample(".json", content, content, Headers("application/json", BRIEF))
+    return Sample(".json", content, content, Headers(JSON_TYPE, SHORT_LIVED))
 
 
 class Subject:
