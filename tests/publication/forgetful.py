@@ -74,8 +74,10 @@ def running(service: Service) -> Iterator[Service]:
             kept, data = service.objects.get(self.path.partition("?")[0], (None, b""))
             if is_listing:
                 self._answer(200, {"content-type": "application/xml"}, _EMPTY_LISTING)
+            elif self.path.count("/") == 1:
+                self._answer(200)  # the bucket
             elif kept is None:
-                self._answer(404)
+                self._answer(403 if "LIST" in service.refuses else 404)  # as Amazon does
             else:
                 self._answer(200, kept | {"last-modified": "Tue, 24 Nov 2026 12:00:00 GMT"}, data)
 

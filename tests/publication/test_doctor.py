@@ -348,9 +348,17 @@ def test_every_file_that_advice_names_is_there(folder: Store):
     assert len(named) > 5 and all((root / name).is_file() for name in named)
 
 
-def test_site_that_is_not_there(folder: Store):
+def test_site_that_is_not_there_is_told_once(folder: Store):
     results = examined(folder, "http://127.0.0.1:9")
-    assert results["public read"].status == "failed" and "could not be reached" in results["public read"].found
+    assert not_ok(results).keys() == {"public read"} and "could not be reached" in results["public read"].found
+    assert results["cached .bin"].found == "the site was not reached"
+
+
+def test_service_that_is_not_there_is_told_once(stand_in: forgetful.Service, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    results = examined(open_store("s3://models/site", endpoint_url="http://127.0.0.1:9"))
+    assert not_ok(results).keys() == {"clock"} and "could not be reached" in results["clock"].found
+    assert results["rights"].found == "the service was not reached"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from yolo_edge.console import progress
 from yolo_edge.errors import YoloEdgeError
 from yolo_edge.publication.checks import caching, delivery, rights, service
-from yolo_edge.publication.checks.check import Check, Finding, Need, Status
-from yolo_edge.publication.checks.subject import Subject
+from yolo_edge.publication.checks.check import Check, Finding, Status
+from yolo_edge.publication.checks.subject import Need, Subject
 from yolo_edge.publication.store import Store
 
 CHECKS: tuple[Check, ...] = (*rights.CHECKS, *service.CHECKS, *delivery.CHECKS, *caching.CHECKS)
@@ -58,8 +58,7 @@ def examine(store: Store, url: str | None = None) -> tuple[CheckResult, ...]:
 
 
 def _ask(check: Check, subject: Subject) -> Finding:
-    missing = _missing(subject)
-    lacking = next((need for need in Need if need in check.needs and need in missing), None)
+    lacking = next((need for need in Need if need in check.needs & subject.lacks), None)
     if lacking is not None:
         return Finding("skipped", lacking.value)
     try:
@@ -68,19 +67,10 @@ def _ask(check: Check, subject: Subject) -> Finding:
         return Finding("failed", error.what, error.fix)
 
 
-def _missing(subject: Subject) -> set[Need]:
-    there = {
-        Need.SERVICE: subject.has_service,
-        Need.WRITING: subject.is_writable,
-        Need.URL: subject.has_site,
-    }
-    return {need for need, is_there in there.items() if not is_there}
-
-
 def _cleaned(left: YoloEdgeError | None, subject: Subject) -> Finding:
     if left is None:
         return Finding("ok", "all scratch objects are removed")
-    if not subject.is_writable:
+    if Need.WRITING in subject.lacks:
         return Finding("skipped", Need.WRITING.value)
     return Finding("warning", f"scratch objects stay below {subject.prefix} ({left.what})", "Remove them by hand.")
 

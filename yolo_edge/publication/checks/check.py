@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Literal
 
-from yolo_edge.publication.checks.subject import Subject
+from yolo_edge.publication.checks.subject import Need, Subject
 
 Status = Literal["ok", "warning", "failed", "skipped"]
-
-
-class Need(Enum):
-    """What a check cannot do without; the value says what is the case where it is missing."""
-
-    SERVICE = "the store is a folder, not a service"
-    WRITING = "nothing could be written"
-    URL = "no --url was given"
 
 
 @dataclass(frozen=True)
@@ -69,5 +60,5 @@ class Check:
     ask: Callable[[Subject], Finding]
 
 
-ON_SERVICE = frozenset({Need.SERVICE, Need.WRITING})
-ON_SITE = frozenset({Need.URL, Need.WRITING})
+ON_SERVICE = frozenset({Need.SERVICE, Need.CONTACT, Need.WRITING})
+ON_SITE = frozenset({Need.URL, Need.WRITING, Need.SITE})

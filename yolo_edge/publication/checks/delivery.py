@@ -5,9 +5,9 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from yolo_edge.errors import NetworkError
-from yolo_edge.publication.checks.check import ON_SITE, Check, Finding, Need, Remedy
+from yolo_edge.publication.checks.check import ON_SITE, Check, Finding, Remedy
 from yolo_edge.publication.checks.site import WebAnswer, edge_of
-from yolo_edge.publication.checks.subject import Sample, Subject, channel, loader, model, shard
+from yolo_edge.publication.checks.subject import Need, Sample, Subject, channel, loader, model, shard
 
 BROWSER_ENCODINGS = "gzip, deflate, br"
 """What Safari sends as ``Accept-Encoding`` over https; other browsers take zstd too."""
@@ -87,7 +87,12 @@ def _https(subject: Subject) -> Finding:
 
 def _public_read(subject: Subject) -> Finding:
     sample = model()
-    answer = subject.site.get(subject.write("read", sample), Accept_Encoding=BROWSER_ENCODINGS)
+    key = subject.write("read", sample)
+    try:
+        answer = subject.site.get(key, Accept_Encoding=BROWSER_ENCODINGS)
+    except NetworkError:
+        subject.lacks.add(Need.SITE)
+        raise
     advice = _READING.at(edge_of(answer.headers))
     if answer.status != 200:
         return Finding("failed", f"an object just written is answered with {answer.status}", advice)
@@ -119,7 +124,7 @@ def _types(subject: Subject) -> Finding:
     wrong = []
     for sample, answer in _received(subject, "type"):
         wanted, found = sample.headers.content_type, answer.headers.get("content-type", "none")
-        if found.replace(" ", "").lower() != wanted.replace(" ", "").lower():
+        if _media_type(found) != _media_type(wanted):
             wrong.append((f"a {sample.suffix} comes as {found!r}, not {wanted!r}", answer))
     if wrong:
         return Finding("failed", "; ".join(told for told, _ in wrong), _TYPES.at(edge_of(wrong[0][1].headers)))
@@ -160,6 +165,10 @@ def _json(subject: Subject) -> Finding:
     if answer.encoding is None:
         return Finding("warning", found, _COMPRESSION.at(edge_of(answer.headers)))
     return Finding("ok", found)
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _received(subject: Subject, name: str) -> list[tuple[Sample, WebAnswer]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from yolo_edge.errors import YoloEdgeError
-from yolo_edge.publication.checks.check import ON_SERVICE, Check, Finding, Need, Remedy
-from yolo_edge.publication.checks.subject import Subject, model
+from yolo_edge.errors import NetworkError, YoloEdgeError
+from yolo_edge.publication.checks.check import ON_SERVICE, Check, Finding, Remedy
+from yolo_edge.publication.checks.subject import Need, Subject, model
 
 SKEW_REFUSED = 900.0
 """Seconds between two clocks beyond which S3 takes no signature (``RequestTimeTooSkewed``,
@@ -32,7 +32,11 @@ _TOO_WIDE = Remedy(
 
 def _clock(subject: Subject) -> Finding:
     before = datetime.now(UTC)
-    reply = subject.probe.list(subject.prefix, as_stranger=True)  # is answered, and dated, whatever the credentials
+    try:
+        reply = subject.probe.list(subject.prefix, as_stranger=True)  # is answered whatever the credentials
+    except NetworkError:
+        subject.lacks |= {Need.CONTACT, Need.WRITING}
+        raise
     if reply.date is None:
         return Finding("warning", "the service does not say what time it is")
     half_way = before + (datetime.now(UTC) - before) / 2
@@ -58,15 +62,17 @@ def _rights(subject: Subject) -> Finding:
     key = subject.key("rights.json")
     holds("s3:PutObject", lambda: store.put_once(key, model().stored, model().headers))
     if "s3:PutObject" in errors:
-        subject.is_writable = False
+        subject.lacks.add(Need.WRITING)
     else:
         holds("s3:GetObject", lambda: store.get(key))
     holds("s3:ListBucket", lambda: list(store.list(subject.prefix)))
+    if "s3:ListBucket" not in errors:  # what is missing may still look forbidden
+        holds("s3:ListBucket", lambda: store.head(subject.prefix + "missing.json"))
     holds("s3:DeleteObject", lambda: store.delete(key))
     if not errors:
         return Finding("ok", "may write, read, list and delete")
     found = f"refused: {', '.join(errors)} ({next(iter(errors.values())).what})"
-    if not subject.has_service:
+    if Need.SERVICE in subject.lacks:
         return Finding("failed", found, next(iter(errors.values())).fix)
     advice = _MISSING.at(subject.service)
     if set(errors) == {"s3:DeleteObject"}:
@@ -104,7 +110,7 @@ def _strangers_write(subject: Subject) -> Finding:
 
 CHECKS = (
     Check("clock", frozenset({Need.SERVICE}), _clock),
-    Check("rights", frozenset(), _rights),
-    Check("strangers list", frozenset({Need.SERVICE}), _strangers_list),
+    Check("rights", frozenset({Need.CONTACT}), _rights),
+    Check("strangers list", frozenset({Need.SERVICE, Need.CONTACT}), _strangers_list),
     Check("strangers write", ON_SERVICE, _strangers_write),
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from yolo_edge.publication.checks.check import ON_SERVICE, Check, Finding, Need
-from yolo_edge.publication.checks.subject import Subject, channel, loader, model, shard
+from yolo_edge.publication.checks.check import ON_SERVICE, Check, Finding
+from yolo_edge.publication.checks.subject import Need, Subject, channel, loader, model, shard
 from yolo_edge.publication.conditions import STALE_ETAG
 from yolo_edge.publication.store import sha256_hex
 

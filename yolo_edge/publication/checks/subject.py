@@ -6,6 +6,7 @@ import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 
 from yolo_edge.errors import YoloEdgeError
@@ -17,6 +18,16 @@ from yolo_edge.publication.store import Headers, Store
 
 _AT_ONCE = 8
 _HOSTS = {".amazonaws.com": "Amazon S3", ".r2.cloudflarestorage.com": "R2"}
+
+
+class Need(Enum):
+    """What a check may need; the value says what is the case where it is lacking."""
+
+    SERVICE = "the store is a folder, not a service"
+    CONTACT = "the service was not reached"
+    WRITING = "nothing could be written"
+    URL = "no --url was given"
+    SITE = "the site was not reached"
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,7 @@ class Subject:
 
     Attributes:
         store: as given.
-        is_writable: whether objects can be made; a check finds out.
+        lacks: what checks cannot have; those that find out add to it.
         prefix: of all scratch objects.
 
     Raises:
@@ -88,19 +99,10 @@ class Subject:
         self.store = store
         self._site = Site(url) if url is not None else None
         self._probe: Probe | None = store.probe() if isinstance(store, Probeable) else None
-        self.is_writable = True
+        parts = {Need.SERVICE: self._probe, Need.URL: self._site}
+        self.lacks = {need for need, part in parts.items() if part is None}
         self.prefix = scratch_prefix()
         self._made: list[str] = []
-
-    @property
-    def has_service(self) -> bool:
-        """Tell whether there is a service behind the store."""
-        return self._probe is not None
-
-    @property
-    def has_site(self) -> bool:
-        """Tell whether there is a site before the store."""
-        return self._site is not None
 
     @property
     def probe(self) -> Probe:
