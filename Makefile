@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup setup-test demo test check bench clean chromium
+.PHONY: help setup setup-test demo test check bench clean chromium nginx
 
 help:
 	@echo "make demo    convert and quantize yolo11n-pose, judge it in Chromium, leave everything in demo/"
@@ -38,11 +38,20 @@ chromium:
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
 		else echo "error: Chromium is missing. Run: sudo apt-get install chromium"; exit 7; fi; }
 
+# An edge before the test bucket. Tests that need it are skipped where it cannot be installed.
+nginx:
+	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing nginx (apt-get install nginx)"; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nginx >/dev/null; \
+			systemctl disable --now nginx >/dev/null 2>&1 || true; \
+		else echo "note: nginx is missing, its tests are skipped. To run them: sudo apt-get install nginx"; fi; }
+
 demo: setup chromium
 	$(BIN)/python examples/demo.py demo
 
 # Workers side by side, one thread each: two pools of threads on the same cores wait for each other.
-test: setup-test chromium
+test: setup-test chromium nginx
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 check: setup

@@ -24,7 +24,7 @@ FLOORS = (
     {"publication"},
     {"verbs"},
     {"options"},
-    {"cli_benchmark", "cli_store"},
+    {"cli_benchmark", "cli_doctor", "cli_store"},
     {"cli"},
     {"__main__"},
 )

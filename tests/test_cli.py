@@ -16,7 +16,7 @@ from yolo_edge import cli
 
 COMMANDS = (
     *("convert", "quantize", "predict", "frontier", "inspect", "validate", "verify", "models"),
-    *("publish", "promote", "rollback", "canary", "channels", "history", "releases", "collect", "retire"),
+    *("publish", "promote", "rollback", "canary", "channels", "history", "releases", "collect", "retire", "doctor"),
 )
 GROUPED = ("benchmark list", "benchmark fetch")
 

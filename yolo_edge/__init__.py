@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.channel import canary, promote, rollback
     from yolo_edge.verbs.collect import collect, retire
     from yolo_edge.verbs.convert import convert
+    from yolo_edge.verbs.doctor import doctor
     from yolo_edge.verbs.frontier import frontier
     from yolo_edge.verbs.inspect import inspect
     from yolo_edge.verbs.models import models
@@ -42,6 +43,7 @@ __all__ = [
     "channels",
     "collect",
     "convert",
+    "doctor",
     "fetch_benchmark",
     "frontier",
     "history",

@@ -18,7 +18,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from yolo_edge.errors import ConflictError, MissingComponentError, NetworkError, UsageError
+from yolo_edge.publication.probe import Probe
 from yolo_edge.publication.refusals import explained, refusal_of
+from yolo_edge.publication.s3_probe import S3Probe
 from yolo_edge.publication.store import (
     Headers,
     ListedObject,
@@ -72,6 +74,7 @@ class S3Store:
         self._start = f"{prefix}/" if prefix else ""
         self._page_size = page_size
         self._bucket_is_there = False
+        self._endpoint_url = endpoint_url
         self._client = _client(endpoint_url, self.address)
 
     def put_once(self, key: str, data: bytes, headers: Headers) -> ObjectInfo:
@@ -159,6 +162,11 @@ class S3Store:
     def settle(self) -> None:
         """See :meth:`yolo_edge.publication.store.Store.settle`. Nothing does."""
 
+    def probe(self) -> Probe:
+        """See :meth:`yolo_edge.publication.probe.Probeable.probe`."""
+        stranger = _client(self._endpoint_url, self.address, is_stranger=True)
+        return S3Probe(self._client, stranger, bucket=self._bucket, start=self._start, address=self.address)
+
     def _put_if(self, key: str, data: bytes, headers: Headers, **condition: str) -> ObjectInfo | None:
         """Write an object under a condition; None if it does not hold."""
         from botocore.exceptions import ClientError
@@ -243,10 +251,14 @@ class S3Store:
         return ObjectInfo(key, size, answer["LastModified"], sha256, answer["ETag"], headers)
 
 
-def _client(endpoint_url: str | None, address: str) -> Any:
-    """Return a client that sends each body once, with one checksum, in the form that every service takes."""
+def _client(endpoint_url: str | None, address: str, *, is_stranger: bool = False) -> Any:
+    """Return a client that sends each body once, with one checksum, in the form that every service takes.
+
+    A stranger's requests are not signed: nobody knows who sends them.
+    """
     try:
         import boto3
+        from botocore import UNSIGNED
         from botocore.config import Config
     except ImportError as error:
         raise MissingComponentError(
@@ -261,6 +273,7 @@ def _client(endpoint_url: str | None, address: str) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         max_pool_connections=16,
+        signature_version=UNSIGNED if is_stranger else None,
     )
     with explained(address):
         # A session of its own: boto3's default one may not be shared between threads.

@@ -12,6 +12,7 @@ from yolo_edge.verbs.tables import grid, megabytes, verification_table
 if TYPE_CHECKING:
     from yolo_edge.verbs.channel import ChannelChange
     from yolo_edge.verbs.collect import Collection, Retirement
+    from yolo_edge.verbs.doctor import Diagnosis
     from yolo_edge.verbs.publish import Publication
     from yolo_edge.verbs.releases import ChannelListing, HistoryEntry, ReleaseListing
     from yolo_edge.verbs.verification import ReleaseVerification, Verification
@@ -150,3 +151,17 @@ def _release_table(result: ReleaseVerification) -> Group:
         for variant in release.variants.values():
             parts += ["", verification_table(variant)]
     return Group(*parts, *(f"note: {note}." for note in result.notes))
+
+
+def diagnosis_table(result: Diagnosis) -> Group:
+    """Show what every check found, then what to do."""
+    facts = grid()
+    facts.add_row("store", result.store)
+    facts.add_row("site", result.url or "not looked at")
+    checks = Table("check", "", "found", box=None, pad_edge=False)
+    advice = grid()
+    for check in result.checks:
+        checks.add_row(check.name, check.status.upper() if check.status == "failed" else check.status, check.found)
+        if check.advice:
+            advice.add_row(check.name, check.advice)
+    return Group(facts, "", checks, *(("", "what to do", advice) if advice.row_count else ()))
