@@ -5,9 +5,12 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.publication import forgetful
 from yolo_edge.errors import ConflictError, NetworkError, UsageError
 from yolo_edge.publication import s3, seaweedfs
 from yolo_edge.publication.store import Headers, open_store
@@ -171,6 +174,50 @@ def test_missing_bucket(s3_settings: seaweedfs.Service):
     for call in every_call(store)[2:5]:
         with pytest.raises(NetworkError, match=r"no such bucket.*Create the bucket"):
             call()
+
+
+def test_wrong_clock(s3_settings: seaweedfs.Service, monkeypatch: pytest.MonkeyPatch):
+    """Twenty minutes of skew, told by the genuine service."""
+    import datetime
+
+    from botocore import auth
+
+    now = auth.get_current_datetime
+    monkeypatch.setattr(auth, "get_current_datetime", lambda *a, **o: now(*a, **o) - datetime.timedelta(minutes=20))
+    store = open_store(f"s3://{seaweedfs.BUCKET}/x", endpoint_url=s3_settings.endpoints["http"])
+    with pytest.raises(NetworkError, match=r"clock of this machine is wrong.*Set the clock"):
+        store.put_once("a", b"a", Headers("text/plain"))
+
+
+@pytest.mark.parametrize(("refused", "call"), [("PUT", 0), ("HEAD", 3), ("GET", 2), ("LIST", 4), ("DELETE", 5)])
+def test_missing_rights_are_named(refused: str, call: int, s3_settings: seaweedfs.Service, no_waits: list[float]):
+    """Rights of a key cannot be set on the genuine service from here, so a stand-in refuses."""
+    with forgetful.running(forgetful.Service(refuses={refused})) as service:
+        store = open_store("s3://models/x", endpoint_url=service.endpoint)
+        with pytest.raises(NetworkError, match=r"needs s3:GetObject, s3:PutObject and s3:ListBucket"):
+            every_call(store)[call]()
+
+
+def test_bucket_in_another_region(s3_settings: seaweedfs.Service, no_waits: list[float]):
+    """What Amazon answers then; nothing that runs here has regions."""
+    body = b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>"
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        store = open_store("s3://models/x", endpoint_url=f"http://127.0.0.1:{server.server_address[1]}")
+        with pytest.raises(NetworkError, match=r"another region.*AWS_REGION"):
+            store.put_once("a", b"a", Headers("text/plain"))
+        server.shutdown()
 
 
 def test_service_that_is_not_there(s3_settings: seaweedfs.Service, no_waits: list[float]):

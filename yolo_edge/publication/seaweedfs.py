@@ -68,6 +68,13 @@ class Service:
             f"SeaweedFS did not start: {log.read_text(errors='replace')[-2000:]}", fix="Look at what it says."
         )
 
+    def limit_files(self, size: int) -> None:
+        """Let the process write no file above so many bytes from now on, as a disk that is nearly full would."""
+        import resource
+
+        assert self._process is not None
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, size))
+
     def kill(self) -> None:
         """End the process as a power cut would."""
         if self._process is not None:
