@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: help setup setup-test demo test check bench clean chromium nginx
 
 help:
-	@echo "make demo    convert and quantize yolo11n-pose, judge it in Chromium, leave everything in demo/"
+	@echo "make demo    convert and quantize yolo11n-pose, judge it in Chromium, publish it, leave everything in demo/"
 	@echo "make test    set up and run all tests"
 	@echo "make check   ruff and mypy"
 	@echo "make bench   reproduce the tables of benchmarks/README.md"
@@ -21,14 +21,14 @@ setup: $(STAMP)
 $(STAMP):
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "error: python venv is missing: apt-get install python3-venv"; exit 7; }
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[browser,validation,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[browser,validation,s3,sign,dev]'
 	@touch $@
 
 setup-test: $(STAMP)-test
 
 # The second lowering engine is an independent oracle for the tests. It takes 3 GB, so make setup leaves it out.
 $(STAMP)-test: $(STAMP)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[browser,validation,dev,s3,tf]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[browser,validation,s3,sign,dev,tf]'
 	@touch $@
 
 chromium:

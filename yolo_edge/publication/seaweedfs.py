@@ -54,7 +54,11 @@ class Service:
         log = self._directory / "output"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                self._command, stdout=output, stderr=output, env=self.environment, cwd=self._directory
+                self._command,
+                stdout=output,
+                stderr=output,
+                env=self.environment | {"HOME": str(self._directory)},  # where it looks for settings
+                cwd=self._directory,
             )
         self._process = process
         client = _client(self)
@@ -144,7 +148,6 @@ def _prepared(weed: Path, directory: Path) -> Service:
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_CA_BUNDLE": str(certificate),
-            "HOME": str(directory),
         },
         (str(weed), f"-logdir={directory / 'log'}", "mini", *(f"-{name}={value}" for name, value in options.items())),
         directory,
