@@ -46,6 +46,9 @@ NAME, CHANNEL = "lite", "stable"
 FAULTS = ("ok", "reset", "cut", "lost reply", "stall")
 ANSWERS = ("ok", "503", "429")
 TRIES = 3
+REFUSALS = 6
+"""Made-up answers during one publish: as many as a request is repeated."""
+
 _MOST_CALLS = 80
 _READY_SECONDS = 60.0  # SeaweedFS answers before its volumes do
 
@@ -255,9 +258,10 @@ def faulty(endpoint: str, directory: Path, faults: tuple[str, ...], *, connectio
     wrong, published, tries = [], 0, Counter[int]()
     prefix = secrets.token_hex(6)
     direct = bucket(endpoint, prefix)
-    with faulty_network(endpoint, faults, seed=1, refusals=6) as (address, network):
+    with faulty_network(endpoint, faults, seed=1) as (address, network):
         while sum(network.counts.values()) < connections:
             version, files = f"1.0.{published}", content(directory, published % 3)
+            network.refusals = REFUSALS
             needed = _tries(lambda files=files, version=version: publish(bucket(address, prefix), files, version))
             if needed is None:
                 wrong.append(f"{version} did not end within {TRIES} tries")

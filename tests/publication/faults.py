@@ -10,7 +10,7 @@ fault           what happens
 ``cut``         it is closed after some bytes of a request
 ``lost reply``  it is reset after some bytes of an answer: the request took effect
 ``stall``       nothing passes for some seconds, then it is reset
-``503``         some requests are answered ``503 SlowDown`` without being passed on
+``503``         while ``refusals`` last, requests are answered ``503 SlowDown`` without being passed on
 ``429``         likewise ``429 TooManyRequests``
 ==============  ==============================================================================
 """
@@ -31,6 +31,7 @@ from urllib.parse import urlsplit
 
 STALL_SECONDS = 1.0
 _BLOCK = 1 << 16
+_BREAKS = ("reset", "cut", "lost reply", "stall")
 _REASONS = {"503": "SlowDown", "429": "TooManyRequests"}
 
 
@@ -42,19 +43,20 @@ class FaultyNetwork:
         target: host and port of the service.
         faults: drawn from for each connection; ``ok`` for none.
         delay: seconds that each direction takes longer.
-        refusals: how many requests of one connection are answered by a made-up status.
+        refusals: how many more requests are answered by a made-up status, of all connections.
         counts: connections by fault.
     """
 
     target: tuple[str, int]
     faults: Sequence[str] = ("ok",)
     delay: float = 0.0
-    refusals: int = 1
+    refusals: int = 0
     seed: int = 0
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
+        self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -75,21 +77,24 @@ class FaultyNetwork:
 
     def _serve(self, client: socket.socket, fault: str, draw: float) -> None:
         with suppress(OSError), client:
-            if fault in _REASONS:
-                for _ in range(self.refusals):
-                    if not _refuse(client, int(fault), _REASONS[fault]):
-                        return
-                return
+            while fault in _REASONS and self._refuses():
+                if not _refuse(client, int(fault), _REASONS[fault]):
+                    return
             with socket.create_connection(self.target, 5) as service:
                 for end in (client, service):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._pass(client, service, fault, draw)
 
+    def _refuses(self) -> bool:
+        with self._lock:
+            self.refusals -= 1
+            return self.refusals >= 0
+
     def _pass(self, client: socket.socket, service: socket.socket, fault: str, draw: float) -> None:
         """Carry bytes both ways until an end closes or the fault comes."""
         sent = {client: 0, service: 0}
         watched = service if fault == "lost reply" else client
-        limit = None if fault == "ok" else int(1 + draw * (400 if watched is service else 30_000))
+        limit = None if fault not in _BREAKS else int(1 + draw * (400 if watched is service else 30_000))
         late: list[tuple[float, socket.socket, bytes]] = []
         selector = selectors.DefaultSelector()
         selector.register(client, selectors.EVENT_READ, service)
