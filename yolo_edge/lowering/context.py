@@ -97,6 +97,23 @@ class Operation:
         )
 
 
+@dataclass(frozen=True)
+class Part:
+    """A slice along one axis: what it was taken from, and from where to where.
+
+    Attributes:
+        source: the ONNX value.
+        axis: logical axis.
+        start: first index.
+        stop: index after the last.
+    """
+
+    source: str
+    axis: int
+    start: int
+    stop: int
+
+
 @dataclass
 class LoweringContext:
     """Collects the TF.js graph while the op rules walk the ONNX graph.
@@ -107,6 +124,7 @@ class LoweringContext:
         encodings: quantized forms of initializers.
         used: how many nodes (or graph outputs) read each ONNX value.
         opset: version of the ONNX operator set that the model is written in.
+        parts: ONNX value → the slice that it is.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -118,6 +136,7 @@ class LoweringContext:
     weights: list[Weight] = field(default_factory=list)
     values: dict[str, Value] = field(default_factory=dict)
     packed: list[PackedKernel] = field(default_factory=list)
+    parts: dict[str, Part] = field(default_factory=dict)
     _constant_names: dict[Any, str] = field(default_factory=dict)
     _moved: dict[tuple[str, Permutation], str] = field(default_factory=dict)
 
@@ -186,7 +205,7 @@ class LoweringContext:
         encoding, name = self.encodings.get(initializer), self._constant_name()
         if encoding is None:
             kernel = np.ascontiguousarray(layout.applied(self.constants[initializer]), np.float32)
-            return self._add(Weight(name, kernel, None, initializer))
+            return self._add(Weight(name, *compact_form(kernel), initializer))
         values, stored = stored_form(encoding)
         return self._add(Weight(name, np.ascontiguousarray(layout.applied(values)), stored, initializer))
 

@@ -15,6 +15,7 @@ from yolo_edge.lowering.context import Array, LoweringContext, Operation
 from yolo_edge.lowering.engine import Engine
 from yolo_edge.lowering.layout import NHWC, identity, physical
 from yolo_edge.lowering.rules import lower_operation
+from yolo_edge.lowering.tail import fuse_tail
 from yolo_edge.quantization.codes import NIBBLE_CURVE, Encodings
 from yolo_edge.tfjs.graph import GraphModel, Node, TensorInfo, shape_json, type_attribute
 from yolo_edge.tfjs.packing import pack_kernels
@@ -39,6 +40,7 @@ def lower(model: onnx.ModelProto, encodings: Encodings) -> GraphModel:
         UnsupportedOperationError: an operation or attribute has no rule.
         ModelError: the graph is not well formed.
     """
+    model = fuse_tail(model)
     context = _context(model, encodings)
     image = _add_input(context, model)
     for node in model.graph.node:

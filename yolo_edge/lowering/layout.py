@@ -65,7 +65,11 @@ def reshaped(source: Sequence[int], target: Sequence[int], permutation: Permutat
         if dimensions != sorted(dimensions):
             return None
     ones = [index for index in range(len(runs)) if index not in order]
-    return tuple(dimension for run in ones + order for dimension in runs[run][1])
+    # A channel of size 1 that lies last stays last: what it is joined with has its channels there.
+    behind = permutation[permutation.index(stored[-1]) + 1 :] if stored else ()
+    last = [run for run in ones if runs[run][0] and set(runs[run][0]) <= set(behind)]
+    first = [run for run in ones if run not in last]
+    return tuple(dimension for run in first + order + last for dimension in runs[run][1])
 
 
 def _runs(source: Sequence[int], target: Sequence[int]) -> list[tuple[list[int], list[int]]]:

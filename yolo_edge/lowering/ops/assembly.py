@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from yolo_edge.lowering.context import LoweringContext, Operation
+from yolo_edge.lowering.context import LoweringContext, Operation, Part
 from yolo_edge.lowering.rules import lowers
 from yolo_edge.tfjs.graph import integer_attribute, type_attribute
 
@@ -17,12 +17,45 @@ _INTEGER = type_attribute("int32")
 def lower_concat(context: LoweringContext, operation: Operation) -> None:
     """``Concat`` in the layout of its largest computed part."""
     rank = len(context.shape(operation.outputs[0]))
-    computed = [name for name in operation.inputs if not context.is_constant(name)]
-    largest = context.value(max(computed or operation.inputs, key=lambda name: prod(context.shape(name))))
-    parts = [context.laid_out(name, largest.permutation) for name in operation.inputs]
-    axis = context.constant(np.array(largest.permutation.index(operation.attributes["axis"] % rank)))
+    logical_axis = operation.attributes["axis"] % rank
+    inputs = _without_cuts(context, operation.inputs, logical_axis)
+    if len(inputs) == 1:
+        context.values[operation.outputs[0]] = context.value(inputs[0])
+        return
+    computed = [name for name in inputs if not context.is_constant(name)]
+    largest = context.value(max(computed or inputs, key=lambda name: prod(context.shape(name))))
+    parts = [context.laid_out(name, largest.permutation) for name in inputs]
+    axis = context.constant(np.array(largest.permutation.index(logical_axis)))
     result = context.emit("ConcatV2", [*parts, axis], largest.dtype, N=integer_attribute(len(parts)), Tidx=_INTEGER)
     context.bind(operation.outputs[0], result, largest.permutation, dtype=largest.dtype)
+
+
+def _without_cuts(context: LoweringContext, inputs: tuple[str, ...], axis: int) -> list[str]:
+    """Put neighbouring slices that make up a whole value back into that value.
+
+    The blocks of YOLO split a tensor in two, go on with one half, and join all: the halves are next to each other.
+    """
+    joined: list[str] = []
+    for name in inputs:
+        joined.append(name)
+        count = _slices_of_a_whole(context, joined, axis)
+        if count:
+            joined[-count:] = [context.parts[name].source]
+    return joined
+
+
+def _slices_of_a_whole(context: LoweringContext, names: list[str], axis: int) -> int:
+    """Count how many of the last names are all the slices of one value, in order; 0 if they are not."""
+    last = context.parts.get(names[-1])
+    if last is None or last.axis != axis or last.stop != context.shape(last.source)[axis]:
+        return 0
+    start, count = last.start, 1
+    while start:
+        before = context.parts.get(names[-1 - count]) if count < len(names) else None
+        if before is None or (before.source, before.axis, before.stop) != (last.source, axis, start):
+            return 0
+        start, count = before.start, count + 1
+    return count
 
 
 @lowers("Split", attributes=("axis", "num_outputs", "split"))
@@ -78,6 +111,9 @@ def _slice(context: LoweringContext, name: str, output: str, begin: list[int], e
     if tuple(extent) == context.shape(name):
         context.values[output] = value
         return
+    cut = [axis for axis, size in enumerate(extent) if size != context.shape(name)[axis]]
+    if len(cut) == 1:
+        context.parts[output] = Part(name, cut[0], begin[cut[0]], begin[cut[0]] + extent[cut[0]])
     first = context.constant(np.array([begin[dimension] for dimension in value.permutation]))
     size = context.constant(np.array([extent[dimension] for dimension in value.permutation]))
     result = context.emit("Slice", [value.reference, first, size], value.dtype, Index=_INTEGER)

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from yolo_edge.lowering.context import LoweringContext, Operation
-from yolo_edge.lowering.layout import Permutation, identity
+from yolo_edge.lowering.layout import NHWC, Permutation, identity
 from yolo_edge.lowering.rules import lowers
 from yolo_edge.tfjs.graph import type_attribute
 
@@ -114,7 +114,7 @@ def _cast(context: LoweringContext, reference: str, source: str, target: str) ->
 
 
 def _common_layout(context: LoweringContext, operation: Operation) -> Permutation:
-    """The layout of the largest computed input of full rank."""
+    """The layout of the largest computed input of full rank; of equal ones a convolution's, as one likely follows."""
     rank = len(context.shape(operation.outputs[0]))
     computed = [name for name in operation.inputs if not context.is_constant(name)]
     full = [name for name in computed if len(context.shape(name)) == rank]
@@ -122,7 +122,8 @@ def _common_layout(context: LoweringContext, operation: Operation) -> Permutatio
         if all(prod(context.shape(name)) == 1 for name in computed if name not in full):
             return identity(rank)
         raise operation.refuse("broadcasting of a computed value of lower rank")
-    return context.value(max(full, key=lambda name: prod(context.shape(name)))).permutation
+    largest = max(full, key=lambda name: (prod(context.shape(name)), context.value(name).permutation == NHWC))
+    return context.value(largest).permutation
 
 
 def _common_dtype(context: LoweringContext, operation: Operation) -> str:
