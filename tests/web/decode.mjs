@@ -18,7 +18,7 @@ for (const {output, source, input, confidence, iou, keypoints} of list) {
   offset += 4 * size;
   const names = Array.from({length: keypoints}, (_, index) => `point ${index}`);
   const decoder = new Decoder(output, names);
-  decoder.decode(values, place(source[1], source[0], input[1], input[0]), confidence, iou);
-  answers.push(decoder.persons());
+  decoder.decode(values, confidence, iou);
+  answers.push(decoder.persons(values, place(source[1], source[0], input[1], input[0])));
 }
 process.stdout.write(JSON.stringify(answers));
