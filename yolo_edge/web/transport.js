@@ -29,27 +29,27 @@ const answer = (request) => new Promise((resolve, reject) => {
 const PLACES = {
   async cache(scope) {
     const cache = await caches.open(scope);
-    return {
+    const methods = {
       get: async (url) => (await cache.match(url))?.arrayBuffer(),
       put: (bytes, url) => cache.put(url, new Response(bytes)),
       delete: (url) => cache.delete(url),
       getAllKeys: async () => (await cache.keys()).map(({url}) => url),
     };
+    return (method, ...words) => methods[method](...words);
   },
   async indexeddb(scope) {
     const opening = indexedDB.open(scope);
     opening.onupgradeneeded = () => opening.result.createObjectStore(scope);
     const database = await answer(opening);
-    const files = () => database.transaction(scope, 'readwrite').objectStore(scope);
-    return new Proxy({}, {get: (_, method) => (...words) => answer(files()[method](...words))});
+    return (method, ...words) => answer(database.transaction(scope, 'readwrite').objectStore(scope)[method](...words));
   },
 };
 
-/** What is kept for the next visit, by URL. A place that fails (quota, private mode) costs a download and no error. */
+// What is kept for the next visit, by URL. A place that fails (quota, private mode) costs a download and no error.
 async function openStore(scope, wanted) {
   for (const kind in wanted && PLACES) {
     const place = await PLACES[kind](PREFIX + scope).catch(() => null);
-    if (place) return {kind, ask: async (method, ...words) => place[method](...words).catch(() => null)};
+    if (place) return {kind, ask: (...words) => place(...words).catch(() => null)};
   }
   return {kind: 'none', ask: async () => null};
 }
@@ -57,19 +57,20 @@ async function openStore(scope, wanted) {
 // A fetch with `integrity` would give nothing before its end, so the bytes are hashed here.
 async function attempt(url, {signal, cache, expected, onBytes}) {
   const parts = [];
-  let size = 0;
+  let size;
   try {
     const {ok, status, headers, body} = await fetch(url, {signal, cache});
     if (!ok) throw Object.assign(new PoseError('http', url, status), {status});
     if (/html/.test(headers.get('content-type'))) throw new PoseError('html', url);
     const reader = body.getReader();
+    size = 0;
     for (let part; !(part = await reader.read()).done; onBytes?.(size)) size += parts[parts.push(part.value) - 1].length;
     const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
     if (size < expected?.bytes) throw null;
     if (!expected || (await sha256(bytes)) === expected.sha256) return bytes;
     throw new PoseError('integrity', url);
   } catch (error) {
-    throw error instanceof PoseError ? error : new PoseError(size ? 'truncated' : 'network', url, size, error);
+    throw error instanceof PoseError ? error : new PoseError(size >= 0 ? 'truncated' : 'network', url, size, error);
   }
 }
 
