@@ -6,7 +6,7 @@ import {pathToFileURL} from 'node:url';
 
 const [web, cases] = process.argv.slice(2);
 const {Decoder} = await import(pathToFileURL(path.join(web, 'decoder.js')));
-const {place} = await import(pathToFileURL(path.join(web, 'letterbox.js')));
+const {place} = await import(pathToFileURL(path.join(web, 'decoder.js')));
 
 const answers = [];
 const list = JSON.parse(await readFile(path.join(cases, 'cases.json'), 'utf8'));

@@ -22,7 +22,12 @@ def test_a_channel_leads_to_persons_and_progress_is_told_in_bytes(visit, site):
     answer = visit.load(CHANNEL)
     chosen = answer["capabilities"]
     assert (chosen["tier"], chosen["backend"], chosen["variant"]) == ("edge", "wasm", "large")
-    assert (chosen["name"], chosen["version"], chosen["channel"], chosen["canary"]) == ("yolo-lite", "1.0.0", "stable", False)
+    assert (chosen["name"], chosen["version"], chosen["channel"], chosen["canary"]) == (
+        "yolo-lite",
+        "1.0.0",
+        "stable",
+        False,
+    )
     assert answer["names"][0] == "nose" and [15, 13] in answer["skeleton"]
     assert visit.scores() == [0.875]
     steps = answer["progress"]

@@ -264,3 +264,13 @@ def test_tensors_stay_as_many_frame_by_frame(visit):
       return [...new Set(counts)];
     }""")
     assert len(counts) == 1
+
+
+def test_a_soak_leaves_tensors_and_heap_as_they_were(visit):
+    from benchmarks.web import soak
+
+    visit.load(CHANNEL, smoothing=True)
+    result = soak(visit, 10)
+    assert result["frames"] > 100
+    assert len(result["tensors"]) == 1
+    assert result["growth"] <= 0.05

@@ -1,11 +1,7 @@
 import {PoseError} from './errors.js';
 
-const LIMIT = 300;
-
-/** Whether candidate `a` comes before `b`: higher score, then lower number. */
 const before = (scores, a, b) => scores[a] > scores[b] || (scores[a] === scores[b] && a < b);
 
-/** Let the candidate at `at` sink to its place in a heap. */
 function sink(heap, size, scores, at) {
   const moving = heap[at];
   for (let child = 2 * at + 1; child < size; child = 2 * at + 1) {
@@ -17,7 +13,6 @@ function sink(heap, size, scores, at) {
   heap[at] = moving;
 }
 
-/** Intersection over union, in double precision. */
 function overlap(boxes, a, b) {
   const width = Math.min(boxes[a + 2], boxes[b + 2]) - Math.max(boxes[a], boxes[b]);
   const height = Math.min(boxes[a + 3], boxes[b + 3]) - Math.max(boxes[a + 1], boxes[b + 1]);
@@ -27,9 +22,9 @@ function overlap(boxes, a, b) {
   return total > 0 ? shared / total : 0;
 }
 
-/** From the output tensor to persons, as yolo_edge/pose/decode.py and nms.py. */
+// As yolo_edge/pose/decode.py and nms.py.
 export class Decoder {
-  constructor(output, names, limit = LIMIT) {
+  constructor(output, names, limit = 300) {
     const [, first, second] = output.shape;
     const raw = output.value_axis === 1;
     this.output = output;
@@ -42,10 +37,10 @@ export class Decoder {
     this.classes = new Int32Array(this.rows);
     this.boxes = new Float32Array(this.rows * 4);
     this.heap = new Int32Array(this.rows);
-    this.kept = new Int32Array(Math.min(limit, LIMIT));
+    this.kept = new Int32Array(Math.min(limit, 300));
   }
 
-  /** Choose the persons: `kept` holds `count` candidates. Allocates nothing. */
+  // Leaves the chosen in `kept`; allocates nothing.
   decode(values, confidence = this.output.confidence, iou = this.output.iou) {
     const {scores, classes, boxes, heap, kept, output} = this;
     let size = this.gather(values, Math.fround(confidence));
@@ -65,7 +60,6 @@ export class Decoder {
     return this.count;
   }
 
-  /** Collect what scores above the threshold. */
   gather(values, threshold) {
     const {output, rowStep, step, boxes} = this;
     const [first, end] = output.scores;
@@ -98,7 +92,6 @@ export class Decoder {
     return count;
   }
 
-  /** The chosen as objects of their own, in source pixels; `at` as of `place`. */
   persons(values, {w, h, width, height, left, top}) {
     const {step, boxes, output} = this;
     const toX = (x) => Math.min(Math.max((x - left) / (width / w), 0), w);
@@ -119,4 +112,72 @@ export class Decoder {
       };
     });
   }
+}
+
+let canvas;
+
+// Half to even.
+const round = (x) => (x % 2 === 0.5 ? Math.floor(x) : Math.round(x));
+
+// As yolo_edge/pose/letterbox.py.
+export function place(w, h, W, H) {
+  const ratio = Math.min(H / h, W / w);
+  const width = Math.max(round(w * ratio), 1);
+  const height = Math.max(round(h * ratio), 1);
+  return {w, h, W, H, width, height, left: (W - width) >> 1, top: (H - height) >> 1};
+}
+
+// An img becomes a bitmap of its natural size.
+export async function open(source) {
+  let pixels = source;
+  try {
+    if (!/Video(?!Frame)|Canvas|Bitmap/.test(source)) pixels = await createImageBitmap(source);
+  } catch (error) {
+    throw new PoseError('source', error.message);
+  }
+  const [w, h] = [pixels.videoWidth ?? pixels.width, pixels.videoHeight ?? pixels.height];
+  if (!(w && h) || pixels.readyState < 2) throw new PoseError('source', `${w} x ${h}`);
+  return {pixels, w, h, close: () => pixels !== source && pixels.close()};
+}
+
+export function letterbox(tf, pixels, at, grey) {
+  return (/^webg/.test(tf.getBackend()) ? onGpu : onCpu)(tf, pixels, at, grey);
+}
+
+function onGpu(tf, pixels, {W, H, width, height, left, top}, grey) {
+  return tf.tidy(() => {
+    const whole = tf.cast(tf.browser.fromPixels(pixels), 'float32');
+    const resized = tf.round(tf.image.resizeBilinear(whole, [height, width], false, true));
+    const borders = [[top, H - height - top], [left, W - width - left], [0, 0]];
+    return tf.expandDims(tf.div(tf.pad(resized, borders, grey * 255), 255), 0);
+  });
+}
+
+const axis = (from, to) => Array.from({length: to}, (_, n) => {
+  const at = Math.min(Math.max(((n + 0.5) * from) / to - 0.5, 0), from - 1);
+  const low = Math.floor(at);
+  return [low * 4, Math.min(low + 1, from - 1) * 4, at - low];
+});
+
+// A canvas that draws smaller smooths in a way of its own.
+function onCpu(tf, pixels, {w, h, W, H, width, height, left, top}, grey) {
+  canvas ??= document.createElement('canvas');
+  if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, {width: w, height: h});
+  const context = canvas.getContext('2d', {willReadFrequently: true});
+  context.drawImage(pixels, 0, 0);
+  const {data} = context.getImageData(0, 0, w, h);
+  const values = new Float32Array(W * H * 3).fill(grey);
+  const columns = axis(w, width);
+  axis(h, height).forEach(([above, below, down], y) => {
+    let to = ((top + y) * W + left) * 3;
+    for (let x = 0; x < width; x++) {
+      const [before, after, part] = columns[x];
+      for (let n = 0; n < 3; n++) {
+        const upper = data[above * w + before + n] * (1 - part) + data[above * w + after + n] * part;
+        const lower = data[below * w + before + n] * (1 - part) + data[below * w + after + n] * part;
+        values[to++] = Math.round(upper * (1 - down) + lower * down) / 255;
+      }
+    }
+  });
+  return tf.tensor(values, [1, H, W, 3]);
 }

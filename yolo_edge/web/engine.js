@@ -1,16 +1,13 @@
 import {PoseError, reason} from './errors.js';
 import {note} from './transport.js';
 
-// Milliseconds a frame at which no further backend is tried.
-const FAST = 40;
-const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+const SOFTWARE = /swiftshader|llvmpipe|software|basic render/i;
 
-// An empty module but for one SIMD function.
 const SIMD = atob('AGFzbQEAAAABBQFgAAF7AwIBAAoKAQgAQQD9D/1iCw==');
 
 const bytesOf = (text) => Uint8Array.from(text, (letter) => letter.charCodeAt());
 
-/** Draw a card of golden.json as an input, by the recipe of docs/format.md. */
+// By docs/format.md.
 export function drawCard({cells, grain, seed, background, strokes}, [, H, W]) {
   const grid = Array(cells * cells).fill(background);
   for (const [x1, y1, x2, y2, radius, ...colour] of strokes) {
@@ -38,7 +35,6 @@ export function drawCard({cells, grain, seed, background, strokes}, [, H, W]) {
   return images;
 }
 
-/** Hold an answer to a golden vector; says what is apart by more than its tolerance. */
 function differs(values, {expected, indices, scores_only: scoresOnly}, tolerances, output) {
   const {box, scores, class_index: classIndex, keypoints, keypoint_values: kinds, value_axis: axis, shape} = output;
   const width = shape[axis];
@@ -54,13 +50,11 @@ function differs(values, {expected, indices, scores_only: scoresOnly}, tolerance
   }
 }
 
-/** One model on one backend. */
-export class Engine {
+class Engine {
   constructor(tf, backend, manifest) {
     Object.assign(this, {tf, backend, manifest});
   }
 
-  /** Load, warm up on the card of golden.json, and check the answer. */
   async open({json, weights, golden}) {
     const {tf, backend, manifest: {contract: {input: {shape}, output}}} = this;
     if (!(await tf.setBackend(backend))) throw new Error('does not start');
@@ -76,22 +70,21 @@ export class Engine {
     const load = async (groups) => [groups.flatMap((group) => group.weights), weights];
     this.model = await tf.loadGraphModel({load: () => tf.io.getModelArtifactsForJSON(json, load)});
     this.card = () => tf.tensor(card, shape);
-    // The first run may decode the weights: it must not be inside tf.tidy.
+    // The first run may decode weights: never inside tf.tidy.
     const values = await this.run(this.card);
     if (vector) differs(values, vector, golden.tolerances, output);
     return this;
   }
 
-  /** Run on the tensor that `make` makes at once. */
   async run(make) {
     const {tf, backend, lost, model} = this;
     if (lost) throw lost;
-    // Another model may have switched it; one that has started is switched to at once.
+    // A started backend is switched to at once.
     if (tf.getBackend() !== backend) tf.setBackend(backend);
     const tensors = [make()];
     try {
       tensors.push(model.predict(tensors[0]));
-      // Reading from a lost GPU never ends.
+      // A lost GPU never answers.
       return await new Promise((resolve, reject) => {
         this.fail = reject;
         tensors[1].data().then(resolve, reject);
@@ -101,7 +94,6 @@ export class Engine {
     }
   }
 
-  /** Median milliseconds of a run, over a fifth of a second. */
   async measure() {
     const times = [];
     for (const end = performance.now() + 200; performance.now() < end; ) {
@@ -118,13 +110,13 @@ export class Engine {
   }
 }
 
-// Why a backend cannot be had; the likely fastest first.
+// The likely fastest first.
 const PROBES = {
   async webgpu() {
     const adapter = await navigator.gpu?.requestAdapter();
     if (!adapter) return 'no adapter';
-    const {vendor, architecture, description, isFallbackAdapter} = adapter.info ?? {};
-    return (isFallbackAdapter || SOFTWARE.test([vendor, architecture, description])) && 'software';
+    const {vendor, architecture, description, isFallbackAdapter: soft} = adapter.info ?? {};
+    return (soft || SOFTWARE.test([vendor, architecture, description])) && 'software';
   },
   async webgl() {
     const gl = document.createElement('canvas').getContext('webgl2');
@@ -138,27 +130,21 @@ const PROBES = {
   },
 };
 
-let turn = Promise.resolve();
+let turn;
 
-/** Choose a backend. Loads take turns, since TF.js has one current backend. */
-export function climb(...words) {
-  const mine = turn.then(() => choose(...words));
-  turn = mine.catch(() => {});
-  return mine;
-}
+// Loads take turns: TF.js has one current backend.
+export const climb = (...words) => (turn = Promise.allSettled([turn]).then(() => choose(...words)));
 
-/** The first that is right and fast, else the fastest that is right; remembered for this release and browser. */
-async function choose(tf, artifacts, {backend, key, reasons, timed}) {
+// The first that is right and fast, else the fastest that is right.
+async function choose(tf, artifacts, {backend, key, reasons}) {
   const agent = navigator.userAgent;
   const auto = backend === 'auto';
   const past = auto && note(key);
-  const groups = [[], [], []];
-  if (past?.agent === agent) groups[0].push(past.backend);
+  const groups = [past?.agent === agent ? [past.backend] : [], [], []];
   for (const name of auto ? Object.keys(PROBES) : [backend]) {
     const problem = tf.findBackendFactory(name) ? auto && (await PROBES[name]().catch(reason)) : 'not in this tf';
     if (problem) reasons.push(`${name}: ${problem}`);
-    if (!problem) groups[1].push(name);
-    else if (problem === 'software') groups[2].push(name);
+    if (!problem || problem === 'software') groups[problem ? 2 : 1].push(name);
   }
   let best;
   for (const [group, names] of groups.entries()) {
@@ -166,12 +152,12 @@ async function choose(tf, artifacts, {backend, key, reasons, timed}) {
       const engine = new Engine(tf, name, artifacts.manifest);
       try {
         await engine.open(artifacts);
-        const milliseconds = group ? timed && (await engine.measure()) : past.milliseconds;
-        reasons.push(`${name}: ${milliseconds ? `${milliseconds.toFixed(1)} ms a frame` : 'as asked'}`);
+        const milliseconds = group ? await engine.measure() : past.milliseconds;
+        reasons.push(`${name}: ${Math.round(milliseconds)} ms a frame`);
         const slower = best?.milliseconds < milliseconds;
         (slower ? engine : best?.engine)?.dispose();
         if (!slower) best = {engine, milliseconds};
-        if (milliseconds < FAST) break;
+        if (milliseconds < 40) break;
       } catch (error) {
         engine.dispose();
         reasons.push(`${name}: ${reason(error)}`);

@@ -1,22 +1,22 @@
-// What is wrong and what to do, by code; @ and # are filled in.
+// @ and # are filled in.
 const MESSAGES = {
-  aborted: 'The load was aborted by its signal.',
+  aborted: 'The load was aborted.',
   channel: '@ points to #, which is not there: roll it back.',
-  disposed: 'This model was disposed of: load again.',
-  expired: '@ expired at #: publish it again, or set this clock right.',
+  disposed: 'The model was disposed of: load again.',
+  expired: '@ expired at #: publish it again, or set the clock.',
   html: '@ is a web page: the host lacks the file, or a network asks for a login.',
-  http: '@ answered #: check the address, and upload it again.',
-  insecure: 'The page is not secure: serve it over https, or from localhost.',
+  http: '@ answered #: check the address, or upload it again.',
+  insecure: 'This page is not secure: serve it over https.',
   integrity: '@ is not what was published, its SHA-256 differs: upload it again.',
   lost: 'The GPU was lost: load again.',
   network: '@ cannot be reached: offline, or no Access-Control-Allow-Origin.',
   'no-backend': 'No backend runs the model (@): load tfjs-backend-wasm, or give a fallback.',
-  'no-tf': 'TensorFlow.js is missing: load it before, or give options.tf.',
+  'no-tf': 'TensorFlow.js is missing: give options.tf.',
   options: 'There is no @: give one of #.',
   output: 'The model answers NaN: try another backend.',
-  replayed: '@ has number #, a higher one was seen: purge the old file from the CDN.',
-  schema: '@ cannot be read (#): check the address, upload it again, or update yolo-edge-web.',
-  source: 'The source has no pixels (@): give a video that plays, a canvas, a loaded image or ImageData.',
+  replayed: '@ has number #, a higher one was seen: purge the CDN.',
+  schema: '@ cannot be read (#): check the address, or update yolo-edge-web.',
+  source: 'The source has no pixels (@): give a video that plays, a canvas or a loaded image.',
   truncated: '@ broke off after # bytes: try again, or upload it again.',
 };
 

@@ -91,10 +91,10 @@ export interface LoadOptions {
 export interface Capabilities {
   /** Where frames are answered: on this device, or by `fallback`. */
   tier: 'edge' | 'server';
-  backend: Backend | null;
-  variant: string | null;
-  /** Of a frame when it was measured; null or false where it was not. */
-  milliseconds: number | null | false;
+  backend?: Backend;
+  variant?: string;
+  /** Of a frame, when the backend was chosen. */
+  milliseconds?: number;
   /** Why it came so, in the order of events. */
   reasons: string[];
   name?: string;

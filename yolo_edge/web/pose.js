@@ -1,8 +1,6 @@
-import {Decoder} from './decoder.js';
+import {Decoder, letterbox, open, place} from './decoder.js';
 import {PoseError, reason} from './errors.js';
-import {letterbox, open, place} from './letterbox.js';
 
-/** Opens after `limit` failures in a row and answers null; after a pause one call may try, whose failure doubles it. */
 export class Circuit {
   state = 'closed';
   failures = 0;
@@ -25,7 +23,7 @@ export class Circuit {
       this.lastError = reason(error);
       const over = ++this.failures - this.limit;
       if (over < 0) return null;
-      // Jitter, so that clients that failed together do not return together.
+      // Clients that failed together shall not return together.
       this.retryAt = this.clock() + Math.min(this.pause * 2 ** over, this.longest) * (0.5 + this.random() / 2);
       this.state = 'open';
       return null;
@@ -43,10 +41,7 @@ function overlap(a, b) {
   return shared / (a.width * a.height + b.width * b.height - shared || 1);
 }
 
-/**
- * The One-Euro filter (Casiez, Roussel and Vogel, CHI 2012); speeds are in box sizes a second, so that it does the same
- * near and far. Persons are followed by the overlap of their boxes, and get an `id`.
- */
+// The One-Euro filter (Casiez et al., CHI 2012), with speeds in box sizes a second.
 export class Smoothing {
   tracks = [];
   ids = 0;
@@ -84,7 +79,6 @@ export class Smoothing {
   }
 }
 
-/** Finds persons in pictures, on this device or by the caller's server. Made by `loadPose`. */
 export class PoseModel {
   names = [];
   skeleton = [];
@@ -105,7 +99,6 @@ export class PoseModel {
     return {...this.chosen, circuit: {state, failures, lastError}};
   }
 
-  /** Use an engine from the next frame on. */
   adopt({engine, ...facts}) {
     const {model: {keypoint_names: names, skeleton}, contract: {output}} = engine.manifest;
     this.#next?.engine.dispose();
@@ -113,9 +106,8 @@ export class PoseModel {
     this.#turn();
   }
 
-  // Between frames: swap, or end.
-  #turn() {
-    if (this.#busy || !(this.disposed || this.#next)) return;
+  #turn(busy = this.#busy) {
+    if (busy || !(this.disposed || this.#next)) return;
     this.#parts?.engine.dispose();
     this.#parts = this.#next;
     this.#next = null;
@@ -125,7 +117,6 @@ export class PoseModel {
     Object.assign(this.chosen, facts);
   }
 
-  /** Find the persons in a frame; null, and no queue, while another call runs. */
   async detect(source) {
     if (this.disposed) throw new PoseError('disposed');
     if (this.#busy) return null;
@@ -174,13 +165,10 @@ export class PoseModel {
 
   async #again(source) {
     this.adopt(await this.recover(this.#parts.engine));
-    this.#busy = false;
-    this.#turn();
-    this.#busy = true;
+    this.#turn(false);
     return this.#local(source);
   }
 
-  /** Free its memory, after the frame that runs. */
   dispose() {
     this.disposed = true;
     this.#turn();

@@ -4,7 +4,6 @@ const PREFIX = 'yolo-edge ';
 const ATTEMPTS = {network: 3, truncated: 3, integrity: 2};
 const running = new Map();
 
-/** A small fact in localStorage, where there is one; with a value it is written. */
 export function note(key, value) {
   try {
     if (value) localStorage.setItem(PREFIX + key, JSON.stringify(value));
@@ -14,7 +13,6 @@ export function note(key, value) {
   }
 }
 
-/** Hex digits. Browsers have no crypto.subtle on plain http. */
 export async function sha256(bytes) {
   if (!globalThis.crypto?.subtle) throw new PoseError('insecure');
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
@@ -45,7 +43,7 @@ const PLACES = {
   },
 };
 
-// What is kept for the next visit, by URL. A place that fails (quota, private mode) costs a download and no error.
+// A place that fails (quota, private mode) costs a download and no error.
 async function openStore(scope, wanted) {
   for (const kind in wanted && PLACES) {
     const place = await PLACES[kind](PREFIX + scope).catch(() => null);
@@ -54,7 +52,7 @@ async function openStore(scope, wanted) {
   return {kind: 'none', ask: async () => null};
 }
 
-// A fetch with `integrity` would give nothing before its end, so the bytes are hashed here.
+// A fetch with `integrity` gives nothing before its end, so the bytes are hashed here.
 async function attempt(url, {signal, cache, expected, onBytes}) {
   const parts = [];
   let size;
@@ -74,8 +72,7 @@ async function attempt(url, {signal, cache, expected, onBytes}) {
   }
 }
 
-/** Fetch, again where the failure may pass, then past the HTTP cache. */
-export async function download(url, options) {
+async function download(url, options) {
   for (let count = 1; ; count++) {
     try {
       return await attempt(url, options);
@@ -88,7 +85,7 @@ export async function download(url, options) {
   }
 }
 
-/** Loads of a file at the same time share it; it ends when all of them gave up. */
+// Loads of a file share it; it ends when all of them gave up.
 function share(url, expected, signal, onBytes) {
   const key = url + expected.sha256;
   const job = running.get(key) ?? {controller: new AbortController(), listeners: new Set()};
@@ -109,7 +106,6 @@ function share(url, expected, signal, onBytes) {
   });
 }
 
-/** Gets the documents and files of one load, and keeps them for the next. */
 export class Transport {
   writes = [];
 
@@ -126,7 +122,6 @@ export class Transport {
     this.writes.push(this.store.ask('put', bytes, url));
   }
 
-  /** A file of known hash: from the store if that has it, else from the network. */
   async file(url, expected, onBytes = () => {}) {
     let bytes = await this.stored(url);
     if (!bytes || (await sha256(bytes)) !== expected.sha256) {
@@ -137,13 +132,11 @@ export class Transport {
     return bytes;
   }
 
-  /** A document that may have changed: from the network, within 3 seconds. */
   latest(url) {
     const late = new Promise((_, reject) => setTimeout(reject, 3000, new PoseError('network', url)));
     return Promise.race([late, download(url, {signal: this.signal, cache: 'no-cache', attempts: 1})]);
   }
 
-  /** Forget what is not wanted any more. */
   async evict(wanted) {
     await Promise.all(this.writes);
     for (const url of (await this.store.ask('getAllKeys')) ?? []) if (!wanted(url)) await this.store.ask('delete', url);
