@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.channel import canary, promote, rollback
     from yolo_edge.verbs.collect import collect, retire
     from yolo_edge.verbs.convert import convert
+    from yolo_edge.verbs.demo import demo
     from yolo_edge.verbs.doctor import doctor
     from yolo_edge.verbs.frontier import frontier
     from yolo_edge.verbs.inspect import inspect
@@ -43,6 +44,7 @@ __all__ = [
     "channels",
     "collect",
     "convert",
+    "demo",
     "doctor",
     "fetch_benchmark",
     "frontier",

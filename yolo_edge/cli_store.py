@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import webbrowser
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -225,9 +227,31 @@ def retire(
     print_result(result.to_json() if as_json else retirement_line(result))
 
 
+def demo(
+    directory: Annotated[
+        Path | None, typer.Argument(help="A converted directory or a folder of several; yolo11n-pose by default.")
+    ] = None,
+    store: Annotated[str | None, typer.Option(help="Show what is published there instead; with --name.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model in the store.")] = None,
+    channel: Annotated[str, typer.Option(help="Its channel.")] = "latest",
+    endpoint_url: EndpointOption = None,
+    port: Annotated[int, typer.Option(help="On 127.0.0.1; 0 takes a free one.")] = 0,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve a page on this machine that finds poses in the camera, a photo or a video, until Ctrl-C."""
+    from yolo_edge.verbs.demo import demo as verb
+
+    with verb(directory, store=store, name=name, channel=channel, endpoint_url=endpoint_url, port=port) as running:
+        print_result(running.to_json() if as_json else f"The page is at {running.address} (Ctrl-C ends it)")
+        if open_browser:
+            webbrowser.open(running.address)
+        threading.Event().wait()
+
+
 def add_store_commands(app: typer.Typer) -> None:
     """Give an app the commands of this module."""
-    for command in (publish, promote, rollback, canary, channels, history, releases, collect, retire):
+    for command in (publish, promote, rollback, canary, channels, history, releases, collect, retire, demo):
         app.command()(command)
 
 
