@@ -1,4 +1,4 @@
-"""Persons in front of a camera: Chromium's fake device plays a clip. A browser of its own, hence a module of its own."""
+"""Persons in front of a camera: Chromium's fake device plays a clip. A module of its own, as the browser is."""
 
 from __future__ import annotations
 
@@ -61,6 +61,6 @@ def test_persons_are_found_by_the_camera(tmp_path, packages, web_directory):
     for persons in seen["frames"]:
         assert len(persons) >= 2 and persons[0]["score"] > 0.5
         box = persons[0]["box"]
-        assert 0 <= box["x"] and box["x"] + box["width"] <= width and box["height"] > 0.4 * height
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["height"] > 0.4 * height
     ids = [{person["id"] for person in persons} for persons in seen["frames"]]
     assert ids[0] & ids[-1], "a person who stands still keeps its number"

@@ -114,7 +114,9 @@ def test_a_promoted_version_is_taken_by_the_next_load_and_evicts_the_old_one(vis
     assert visit.scores() == [0.9375]
     kept = visit.run("""async () => {
       const urls = [];
-      for (const name of await caches.keys()) for (const {url} of await (await caches.open(name)).keys()) urls.push(url);
+      for (const name of await caches.keys()) {
+        for (const {url} of await (await caches.open(name)).keys()) urls.push(url);
+      }
       return urls;
     }""")
     assert kept and not [url for url in kept if "/1.0.0/" in url]

@@ -1,4 +1,4 @@
-"""``PoseModel`` in Chromium: sources, dropped frames, the ladder, fallback, progressive loading, a lost GPU, a camera."""
+"""``PoseModel`` in Chromium: sources, dropped frames, the ladder, fallback, progressive loading, a lost GPU."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def test_all_sources_give_the_same_persons_in_their_own_pixels(visit):
           const offscreen = new OffscreenCanvas(128, 96);
           offscreen.getContext('2d').fillRect(0, 0, 1, 1);
           const sources = {
-            canvas, image, offscreen, data: context.getImageData(0, 0, 128, 96), bitmap: await createImageBitmap(canvas),
+            canvas, image, offscreen, data: context.getImageData(0, 0, 128, 96),
+            bitmap: await createImageBitmap(canvas),
             blob: await new Promise((resolve) => canvas.toBlob(resolve)),
           };
           const answers = {};
@@ -82,7 +83,8 @@ def test_a_source_without_pixels_and_a_model_that_is_disposed_of_are_named(visit
     visit.load(CHANNEL)
     codes = visit.run("""async () => {
       const codes = [];
-      const sources = [document.createElement('video'), Object.assign(document.createElement('canvas'), {width: 0}), null, 'x'];
+      const canvas = Object.assign(document.createElement('canvas'), {width: 0});
+      const sources = [document.createElement('video'), canvas, null, 'x'];
       for (const source of sources) codes.push(await lab.pose.detect(source).then(() => null, ({code}) => code));
       const before = tf.memory().numTensors;
       lab.pose.dispose();
@@ -194,7 +196,7 @@ def test_a_failed_upgrade_leaves_the_first_variant(visit, site):
 WRONG_WEBGL = """() => {
   const kernel = tf.getKernel('Add', 'webgl');
   tf.unregisterKernel('Add', 'webgl');
-  const kernelFunc = ({inputs, backend, attrs}) => kernel.kernelFunc({inputs: {a: inputs.a, b: inputs.a}, backend, attrs});
+  const kernelFunc = ({inputs: {a}, ...others}) => kernel.kernelFunc({inputs: {a, b: a}, ...others});
   tf.registerKernel({...kernel, kernelFunc});
 }"""
 

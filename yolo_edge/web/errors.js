@@ -3,8 +3,8 @@ const MESSAGES = {
   aborted: 'The load was aborted.',
   channel: '@ points to #, which is not there: roll it back.',
   disposed: 'The model was disposed of: load again.',
-  expired: '@ expired at #: publish it again, or set the clock.',
-  html: '@ is a web page: the host lacks the file, or a network asks for a login.',
+  expired: '@ expired at #: publish it again.',
+  html: '@ is a web page: the file is missing, or a login is due.',
   http: '@ answered #: check the address, or upload it again.',
   insecure: 'This page is not secure: serve it over https.',
   integrity: '@ is not what was published, its SHA-256 differs: upload it again.',
@@ -16,7 +16,7 @@ const MESSAGES = {
   output: 'The model answers NaN: try another backend.',
   replayed: '@ has number #, a higher one was seen: purge the CDN.',
   schema: '@ cannot be read (#): check the address, or update yolo-edge-web.',
-  source: 'The source has no pixels (@): give a video that plays, a canvas or a loaded image.',
+  source: 'The source has no pixels (@): give a playing video, a canvas or a loaded image.',
   truncated: '@ broke off after # bytes: try again, or upload it again.',
 };
 
