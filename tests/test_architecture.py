@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "yolo_edge"
 
 FLOORS = (
     {"errors"},
-    {"console", "figures", "files", "cache", "recipe", "downloads"},
+    {"console", "figures", "files", "cache", "downloads"},
     {"pose", "tfjs", "checkpoint", "photos"},
     {"quantization"},
     {"lowering"},
@@ -22,9 +22,10 @@ FLOORS = (
     {"runtime"},
     {"validation"},
     {"publication"},
+    {"recipe"},
     {"verbs"},
     {"options"},
-    {"cli_benchmark", "cli_doctor", "cli_store"},
+    {"cli_benchmark", "cli_doctor", "cli_release", "cli_store"},
     {"cli"},
     {"__main__"},
 )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.predict import predict
     from yolo_edge.verbs.publish import publish
     from yolo_edge.verbs.quantize import quantize
+    from yolo_edge.verbs.release import release
     from yolo_edge.verbs.releases import channels, history, releases
     from yolo_edge.verbs.validate import validate
     from yolo_edge.verbs.verify import verify
@@ -56,6 +57,7 @@ __all__ = [
     "promote",
     "publish",
     "quantize",
+    "release",
     "releases",
     "retire",
     "rollback",

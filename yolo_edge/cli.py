@@ -18,6 +18,7 @@ import typer.exceptions
 
 from yolo_edge.cli_benchmark import benchmark_app
 from yolo_edge.cli_doctor import doctor
+from yolo_edge.cli_release import release
 from yolo_edge.cli_store import add_store_commands
 from yolo_edge.console import SilentReporter, TerminalReporter, print_result, reporting_to
 from yolo_edge.errors import INTERRUPTED_EXIT_CODE, UsageError, YoloEdgeError
@@ -350,6 +351,7 @@ def models(as_json: JsonOption = False) -> None:
 
 
 add_store_commands(app)
+app.command()(release)
 app.command()(doctor)
 
 

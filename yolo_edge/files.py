@@ -56,6 +56,18 @@ def write_listing(directory: Path, kind: str, names: Iterable[str], *, schema_ve
     (directory / MANIFEST_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
+def is_whole(directory: Path) -> bool:
+    """Tell whether a directory holds every file that its ``manifest.json`` lists, unchanged.
+
+    False for a directory that is not there, or whose manifest cannot be read.
+    """
+    try:
+        files = json.loads((directory / MANIFEST_FILE).read_text(encoding="utf-8"))["files"]
+        return bool(files) and all(sha256_of(directory / name) == entry["sha256"] for name, entry in files.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):
+        return False
+
+
 @contextmanager
 def staged_directory(target: Path, *, force: bool = False) -> Iterator[Path]:
     """Yield an empty temporary sibling of ``target`` that becomes ``target`` when the block ends well.

@@ -82,12 +82,14 @@ class Content:
     left_out: tuple[str, ...]
 
 
-def read_content(directory: Path, compression: Compression, *, report: bytes | None = None) -> Content:
+def read_content(
+    directory: Path | Mapping[str, Path], compression: Compression, *, report: bytes | None = None
+) -> Content:
     """Read what is to be published, checked against its manifests.
 
     Args:
         directory: a converted directory, which becomes a variant named for its scheme; or a folder of converted
-            directories, which become variants of their names.
+            directories, which become variants of their names; or variant → converted directory.
         compression: which files to store as Brotli.
         report: the bytes of a validation report to publish along.
 
@@ -96,7 +98,7 @@ def read_content(directory: Path, compression: Compression, *, report: bytes | N
         ModelError: a file has changed since it was made; the variants have different licences.
         UsageError: a directory's name cannot be the name of a variant.
     """
-    manifests, left_out = _variants_of(directory)
+    manifests, left_out = _named(directory) if isinstance(directory, Mapping) else _variants_of(directory)
     sources: dict[str, tuple[bytes, int]] = {}
     for variant, (folder, manifest) in manifests.items():
         for path, data, quality in _files_of(folder, manifest):
@@ -114,10 +116,15 @@ def read_content(directory: Path, compression: Compression, *, report: bytes | N
         directories={variant: folder for variant, (folder, _) in manifests.items()},
         variants={variant: _described(variant, manifest) for variant, (_, manifest) in manifests.items()},
         files=tuple(files),
-        licence=_one_licence(directory, [manifest for _, manifest in manifests.values()]),
+        licence=_one_licence([manifest for _, manifest in manifests.values()]),
         web=module if module in sources else None,
         left_out=left_out,
     )
+
+
+def _named(directories: Mapping[str, Path]) -> tuple[dict[str, tuple[Path, Manifest]], tuple[str, ...]]:
+    found = {check_name(name, "variant"): (path, verify_directory(path)) for name, path in directories.items()}
+    return found, ()
 
 
 def _variants_of(directory: Path) -> tuple[dict[str, tuple[Path, Manifest]], tuple[str, ...]]:
@@ -193,11 +200,11 @@ def _described(variant: str, manifest: Manifest) -> PublishedVariant:
     )
 
 
-def _one_licence(directory: Path, manifests: list[Manifest]) -> str:
+def _one_licence(manifests: list[Manifest]) -> str:
     licences = sorted({manifest.model.licence for manifest in manifests})
     if len(licences) > 1:
         raise ModelError(
-            f"The variants in {directory} have different licences ({'; '.join(licences)}).",
+            f"The variants have different licences ({'; '.join(licences)}).",
             fix="Publish models of different weights under names of their own.",
         )
     return licences[0]

@@ -41,7 +41,7 @@ def export_model(
         height, width = exported.head.image_size
         raise ModelError(
             f"{path} was exported at {height}x{width} px, and {size[0]}x{size[1]} was asked for.",
-            fix="Leave --imgsz out, or convert the .pt.",
+            fix=f"Ask for no size (--imgsz) or for {height}x{width}, or convert the .pt.",
         )
     if end2end and exported.head.layout != "end2end":
         raise UsageError(f"{path} has a raw output.", fix="Give --end2end with the .pt, or leave it out.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -87,7 +88,7 @@ class Publication:
 
 
 def publish(
-    directory: str | Path,
+    directory: str | Path | Mapping[str, Path],
     *,
     store: str,
     name: str,
@@ -108,7 +109,7 @@ def publish(
     Running it again after anything, a crash or a lost connection, finishes the job or finds it done.
 
     Args:
-        directory: a converted directory, or a folder of several, which become the variants.
+        directory: a converted directory, or a folder of several, which become the variants; or variant → directory.
         store: ``s3://bucket/prefix``, ``file:///folder`` or the path of a folder.
         name: of the model: lowercase letters, digits and dashes.
         version: a semantic version, never used before.
@@ -142,8 +143,9 @@ def publish(
     place = open_store(store, endpoint_url=endpoint_url)
     signer = load_signer(Path(sign)) if sign is not None else None
     report = read_report(Path(require_gate)) if require_gate is not None else None
+    models = directory if isinstance(directory, Mapping) else Path(directory)
     compression = Compression(_stores_brotli(place) if precompress is None else precompress, precompress_json)
-    content = read_content(Path(directory), compression, report=report.data if report else None)
+    content = read_content(models, compression, report=report.data if report else None)
     notes = [f"Not published, as no manifest lists it: {entry}" for entry in content.left_out]
     if report is not None:
         undecided = require_passed(report, content.directories)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.collect import Collection, Retirement
     from yolo_edge.verbs.doctor import Diagnosis
     from yolo_edge.verbs.publish import Publication
+    from yolo_edge.verbs.release import ReleaseRun
     from yolo_edge.verbs.releases import ChannelListing, HistoryEntry, ReleaseListing
     from yolo_edge.verbs.verification import ReleaseVerification, Verification
 
@@ -165,3 +166,15 @@ def diagnosis_table(result: Diagnosis) -> Group:
         if check.advice:
             advice.add_row(check.name, check.advice)
     return Group(facts, "", checks, *(("", "what to do", advice) if advice.row_count else ()))
+
+
+def release_table(result: ReleaseRun) -> Group:
+    """Show what became of each stage, then what was published."""
+    stages = _plain_table("stage", "what", "seconds", right=(2,))
+    for stage in result.stages:
+        stages.add_row(stage.name, stage.state, f"{stage.seconds:.1f}" if stage.state == "made" else "")
+    parts: list[Group | Table | str] = [stages, ""]
+    parts += [f"report {size}: {path / 'report.html'}" for size, path in result.reports.items()]
+    if result.publication is not None:
+        parts += ["", publication_table(result.publication)]
+    return Group(*parts)
