@@ -15,6 +15,7 @@ EXIT_CODES = {
     "WeightsUnavailableError": 3,
     "ModelError": 3,
     "UnsupportedOperationError": 3,
+    "SignatureError": 3,
     "ImageError": 3,
     "OutputError": 3,
     "GateError": 4,

@@ -140,8 +140,12 @@ def _inspect_directory(path: Path) -> Inspection:
         )
     facts: dict[str, Any] = dict.fromkeys(("task", "family", "keypoint_shape", "image_size", "licence"))
     facts |= {"classes": (), "details": {"manifest": "none: not made by yolo-edge"}}
+    model = read_model(path)
+    layers = _tfjs_layers(model)
+    parameters = sum(layer.parameters for layer in layers)
     if (path / MANIFEST_FILE).is_file():
         manifest = read_manifest(path)
+        parameters = manifest.model.parameters  # not all constants of a graph were learned
         details = {
             "name": manifest.name,
             "weights": manifest.scheme,
@@ -152,14 +156,12 @@ def _inspect_directory(path: Path) -> Inspection:
             "golden vectors": GOLDEN_FILE if GOLDEN_FILE in manifest.files else "none: made by an older yolo-edge",
         }
         facts = _head_facts(manifest.head, details)
-    model = read_model(path)
-    layers = _tfjs_layers(model)
     return Inspection(
         path=path,
         kind="tfjs",
         bytes=sum(file.stat().st_size for file in path.iterdir() if file.name == MODEL_FILE or file.suffix == ".bin"),
         operations=_counted(model.operations().elements()),
-        parameters=sum(layer.parameters for layer in layers),
+        parameters=parameters,
         layers=layers,
         **facts,
     )
