@@ -249,7 +249,7 @@ def test_format_page_names_every_field_of_the_manifest(converted):
 def test_documented_canary_rule_draws_the_readers_that_python_draws(tmp_path):
     from yolo_edge.publication.channel import Canary
 
-    record = {"path": "x", "sha256": "0" * 64, "integrity": "x"}
+    record = {"path": "../1.0.0/manifest.json", "sha256": "0" * 64, "integrity": "x"}
     canary = Canary(version="1.0.0", release="0" * 64, record=record, percent=12.5, salt="0a1b")
     clients = [f"client {number} ü" for number in range(300)]
     (tmp_path / "clients.json").write_text(json.dumps(clients))

@@ -11,8 +11,8 @@ import pytest
 
 from tests.publication.directories import make_variant
 from yolo_edge.errors import InputError, ModelError, UsageError
-from yolo_edge.publication.content import LARGEST_FILE, Compression, read_content
-from yolo_edge.publication.record import integrity_of
+from yolo_edge.publication.content import Compression, read_content
+from yolo_edge.publication.record import LARGEST_FILE, integrity_of
 
 RAW = Compression(shards=False)
 

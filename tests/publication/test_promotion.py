@@ -134,7 +134,7 @@ def test_canary_rule_is_the_documented_one():
     canary = Canary(
         version="1.0.0",
         release="0" * 64,
-        record={"path": "x", "sha256": "0" * 64, "integrity": "x"},
+        record={"path": "../1.0.0/manifest.json", "sha256": "0" * 64, "integrity": "x"},
         percent=50,
         salt="ab",
     )
@@ -187,13 +187,17 @@ def test_a_lost_reply_is_not_another_change(local):
 def test_signed_channels_stay_signed(local, tmp_path):
     private, public = write_keys(tmp_path)
     other, _ = write_keys(tmp_path, "other")
-    flip = promote(stable(local, signer=load_signer(private), lifetime=timedelta(days=30)), "1.0.0")
+    content = read_content(make_variant(tmp_path / "signed"), Compression(shards=False))
+    for version in ("2.0.0", "2.1.0"):
+        record = plan_release(content, "lite", version, signer=load_signer(private))
+        publish_release(local, content, record, signer=load_signer(private))
+    flip = promote(stable(local, signer=load_signer(private), lifetime=timedelta(days=30)), "2.0.0")
     check_signature(flip.channel, load_public_key(public), "it")
     assert not flip.channel.expired
     for signer in (None, load_signer(other)):
         with pytest.raises(ConflictError, match="is signed by"):
-            promote(stable(local, signer=signer), "1.1.0")
-    again = promote(stable(local, signer=load_signer(private), lifetime=timedelta(days=60)), "1.0.0")
+            promote(stable(local, signer=signer), "2.1.0")
+    again = promote(stable(local, signer=load_signer(private), lifetime=timedelta(days=60)), "2.0.0")
     assert again.changed and again.channel.seq == 2, "a new date of expiry is a change"
     assert again.channel.origin == 1, "and no new version to roll back from"
 
@@ -213,3 +217,9 @@ def test_a_newer_channel_is_not_understood(local):
     local.put_once(channel_key("lite", "stable"), b'{"schema_version":2}', CHANNEL_HEADERS)
     with pytest.raises(ModelError, match="schema version 2, this yolo-edge reads up to 1"):
         read_channel(local, "lite", "stable")
+
+
+def test_a_signed_channel_leads_to_signed_records_alone(local, tmp_path):
+    private, _ = write_keys(tmp_path)
+    with pytest.raises(ConflictError, match=r"is not signed\. Readers of a signed channel would refuse it"):
+        promote(stable(local, signer=load_signer(private)), "1.0.0")

@@ -101,7 +101,7 @@ def test_record_can_be_asked_for_itself(published):
 @pytest.mark.parametrize(
     ("key", "change", "message"),
     [
-        (CHANNEL, edited(version="1.0.0"), "is not what was signed"),
+        (CHANNEL, edited(origin=1), "is not what was signed"),
         (CHANNEL, edited(seq=99), "is not what was signed"),
         (CHANNEL, edited(signature=None), "is not signed"),
         (record_key("lite", "1.1.0"), edited(licence="MIT"), "is not the record that"),
@@ -196,3 +196,24 @@ def test_damaged_and_newer_documents(published):
 
             parse_document(CommitRecord, (published.folder / record_key("lite", "1.0.0")).read_bytes(), "it")
         published.steal(record_key("lite", "1.0.0"), lambda _: published.records["1.0.0"].to_bytes())
+
+
+def test_genuine_documents_in_the_place_of_others_are_refused(published):
+    """Signed, and yet not what was asked for."""
+    promote(Flipping(published.store, "lite", "latest", signer=published.signer), "1.0.0")
+    latest = (published.folder / channel_key("lite", "latest")).read_bytes()
+    published.steal(CHANNEL, lambda _: latest)
+    with pytest.raises(SignatureError, match=r"is the document of models/lite/channels/latest\.json"):
+        read(published)
+    with pytest.raises(SignatureError, match="is the channel latest of lite"):
+        promote(published.stable(), "1.0.0")
+    old = published.records["1.0.0"].to_bytes()
+    published.steal(record_key("lite", "1.1.0"), lambda _: old)
+    with pytest.raises(SignatureError, match=r"is the document of models/lite/1\.0\.0/manifest\.json"):
+        read(published, record_key("lite", "1.1.0"))
+
+
+def test_the_publisher_signs_nothing_that_a_thief_wrote(published):
+    published.steal(CHANNEL, edited(seq=10**9))
+    with pytest.raises(SignatureError, match="is not what was signed"):
+        try_canary(published.stable(), "1.0.0", 5)

@@ -94,7 +94,7 @@ def fuse_tail(model: onnx.ModelProto) -> onnx.ModelProto:
     found = [basis for basis in bases if basis is not None]
     tail_of = _Tail(graph, found)
     form = find_affine_form(tail_of, tail_of.units, shape[2])
-    return model if form is None else _rewritten(graph, tail, found, form)
+    return model if form is None else _rewritten(graph, found, form)
 
 
 def _sigmoids_before_moves(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -177,6 +177,8 @@ def _basis(graph: _Graph, name: str, anchors: int) -> _Basis | None:
     inner = -1
     if maker is not None and maker.op_type == "Softmax":  # its axis lies innermost in TF.js
         inner = next((entry.i for entry in maker.attribute if entry.name == "axis"), -1) % len(shape)
+    if inner == axis:
+        return None
     others = [index for index in range(len(shape)) if index not in (axis, inner)]
     return _Basis(name, shape, (*others, *([inner] if inner >= 0 else []), axis))
 
@@ -212,17 +214,14 @@ class _Tail:
         return sum(basis.units for basis in self._bases)
 
 
-def _rewritten(
-    graph: _Graph, tail: Sequence[onnx.NodeProto], bases: Sequence[_Basis], form: AffineForm
-) -> onnx.ModelProto:
+def _rewritten(graph: _Graph, bases: Sequence[_Basis], form: AffineForm) -> onnx.ModelProto:
     """Return the model with the matrix in place of its tail."""
     import onnx
     from onnx import helper, numpy_helper
 
     made = onnx.ModelProto()
     made.CopyFrom(graph.model)
-    gone = {node.output[0] for node in tail}
-    nodes = [node for node in made.graph.node if node.output[0] not in gone]
+    nodes = [node for node in made.graph.node if graph.output not in node.output]  # the rest of the tail dies of itself
     writer = _Writer(nodes, made.graph.initializer, numpy_helper, helper)
     parts, columns = _features(writer, bases, form)
     channels, anchors = len(form.matrix), len(form.gain)

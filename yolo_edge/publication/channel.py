@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from yolo_edge.errors import ConflictError
+from yolo_edge.errors import ConflictError, SignatureError
 from yolo_edge.publication.documents import (
     ChannelName,
     Digest,
@@ -30,7 +30,7 @@ from yolo_edge.publication.documents import (
 )
 from yolo_edge.publication.layout import CHANNEL_HEADERS, channel_key, record_path
 from yolo_edge.publication.record import CommitRecord, integrity_of
-from yolo_edge.publication.signature import Signer, sign
+from yolo_edge.publication.signature import Signer, check_signature, sign
 from yolo_edge.publication.store import Store, sha256_hex
 
 HISTORY_LENGTH = 50
@@ -82,6 +82,12 @@ class Target(Section):
     version: Version
     release: Digest
     record: RecordReference
+
+    @model_validator(mode="after")
+    def _leads_to_its_record(self) -> Self:
+        if self.record.path != record_path(self.version):
+            raise ValueError(f"the record of {self.version} does not lie at {self.record.path}")
+        return self
 
 
 class Canary(Target):
@@ -208,7 +214,13 @@ def read_channel(store: Store, name: str, channel: str) -> tuple[Channel, str] |
     if found is None:
         return None
     data, info = found
-    return parse_document(Channel, data, f"{key} in {store.address}"), info.etag
+    document = parse_document(Channel, data, f"{key} in {store.address}")
+    if (document.name, document.channel) != (name, channel):
+        raise SignatureError(
+            f"{key} in {store.address} is the channel {document.channel} of {document.name}.",
+            fix="Somebody has put it there: look at who may write to the store.",
+        )
+    return document, info.etag
 
 
 def require_channel(store: Store, name: str, channel: str) -> Channel:
@@ -250,20 +262,21 @@ def flip(
             signer.
     """
     key, nonce = channel_key(name, channel), secrets.token_hex(16)
+    attempts: list[tuple[Channel, Channel | None]] = []
     for attempt in range(_ATTEMPTS):
         if attempt:
             time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.02 * 2**attempt)))
         found = read_channel(store, name, channel)
         current, etag = found or (None, None)
-        if current is not None and nonce in (current.nonce, *(state.nonce for state in current.history)):
-            return Flip(current, None, changed=True)  # an earlier attempt took effect, and its reply was lost
+        if attempts and current is not None and nonce in (current.nonce, *(state.nonce for state in current.history)):
+            return Flip(*attempts[-1], changed=True)  # an earlier attempt took effect, and its reply was lost
+        _require_signer(current, signer, f"The channel {channel} of {name}")
         change = decide(current)
         if current is not None and change is None:
             return Flip(current, current, changed=False)
         assert change is not None
-        following = _following(name, channel, current, change, nonce, lifetime)
-        _require_signer(current, signer, f"The channel {channel} of {name}")
-        following = sign(following, signer)
+        following = sign(_following(name, channel, current, change, nonce, lifetime), signer)
+        attempts.append((following, current))
         try:
             store.swap(key, following.to_bytes(), CHANNEL_HEADERS, etag)
         except ConflictError:
@@ -279,6 +292,8 @@ def _following(
 ) -> Channel:
     seq = current.seq + 1 if current else 1
     now = datetime.now(UTC)
+    if lifetime is None and current is not None and current.expires is not None:
+        lifetime = _time(current.expires) - _time(current.updated)  # what was promised once is not lost by a change
     history = (current.past(), *current.history)[:HISTORY_LENGTH] if current else ()
     fields: dict[str, Any] = {name: getattr(change.target, name) for name in Target.model_fields}
     return Channel(
@@ -306,6 +321,9 @@ def _require_signer(current: Channel | None, signer: Signer | None, what: str) -
             f"{what} is signed by {current.signature.key_id}; a change {given} would be refused by its readers.",
             fix="Give --sign with the same key. A new key needs a new channel.",
         )
+    assert signer is not None
+    # Or the publisher would vouch for what somebody else has written into the file.
+    check_signature(current, signer.public_key, what)
 
 
 def _time(value: str) -> datetime:

@@ -14,12 +14,9 @@ from yolo_edge.console import progress
 from yolo_edge.errors import InputError, ModelError
 from yolo_edge.files import MANIFEST_FILE
 from yolo_edge.publication.layout import REPORT_FILE, WEB_DIRECTORY, check_name, file_headers
-from yolo_edge.publication.record import PublishedFile, PublishedVariant, integrity_of
+from yolo_edge.publication.record import LARGEST_FILE, PublishedFile, PublishedVariant, integrity_of
 from yolo_edge.publication.store import check_key
 from yolo_edge.tfjs.manifest import MODEL_FILE
-
-LARGEST_FILE = 64 << 20
-"""Bytes. The shards that yolo-edge writes have 4 MB; a file of this size is something else, and CDNs refuse it."""
 
 WEB_MODULE = "index.js"
 _WEB_SUFFIXES = (".js", ".ts")

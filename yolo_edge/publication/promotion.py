@@ -6,12 +6,12 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from yolo_edge.errors import ConflictError, UsageError
+from yolo_edge.errors import ConflictError, SignatureError, UsageError
 from yolo_edge.publication.channel import Canary, Change, Channel, Decide, Flip, PastState, Target, flip, target_of
 from yolo_edge.publication.layout import retirement_key
 from yolo_edge.publication.record import CommitRecord
 from yolo_edge.publication.release import read_record, require_record
-from yolo_edge.publication.signature import Signer
+from yolo_edge.publication.signature import Signer, check_signature
 from yolo_edge.publication.store import Store
 
 NEW = "none"
@@ -67,16 +67,17 @@ def promote(flipping: Flipping, version: str, *, record: CommitRecord | None = N
     Raises:
         ConflictError: the version is not there, was retired, or the channel is not at what was expected.
     """
-    target = target_of(record or require_record(flipping.store, flipping.name, version))
+    target = _target(flipping, record or require_record(flipping.store, flipping.name, version))
 
     def decide(current: Channel | None) -> Change | None:
         is_so = current is not None and current.version == version and current.canary is None
-        if is_so and flipping.lifetime is None:  # a new date of expiry is a change
+        is_signed = flipping.signer is None or (current is not None and current.signature is not None)
+        if is_so and is_signed and flipping.lifetime is None:  # a signature or a new date of expiry is a change
             return None
         flipping.require_expected(current)
         return Change("promote", target, origin=current.origin if is_so and current else None)
 
-    return _flipped(flipping, decide, version)
+    return _flipped(flipping, decide)
 
 
 def roll_back(flipping: Flipping, version: str | None = None) -> Flip:
@@ -99,9 +100,9 @@ def roll_back(flipping: Flipping, version: str | None = None) -> Flip:
         state, record = _earlier(flipping, current, version)
         if state.version == current.version and current.canary is None:
             return None
-        return Change("rollback", target_of(record), origin=state.origin)
+        return Change("rollback", _target(flipping, record), origin=state.origin)
 
-    return _flipped(flipping, decide, None)
+    return _flipped(flipping, decide)
 
 
 def try_canary(flipping: Flipping, version: str, percent: float) -> Flip:
@@ -116,7 +117,7 @@ def try_canary(flipping: Flipping, version: str, percent: float) -> Flip:
             f"{percent:g} is no percentage of a canary.",
             fix="Give 0 to 99.99 with at most two decimal places; for all readers: yolo-edge promote.",
         )
-    target = target_of(require_record(flipping.store, flipping.name, version))
+    target = _target(flipping, require_record(flipping.store, flipping.name, version))
 
     def decide(current: Channel | None) -> Change | None:
         flipping.require_expected(current)
@@ -127,7 +128,20 @@ def try_canary(flipping: Flipping, version: str, percent: float) -> Flip:
             )
         return _canary_change(current, target, percent)
 
-    return _flipped(flipping, decide, version if percent else None)
+    return _flipped(flipping, decide)
+
+
+def _target(flipping: Flipping, record: CommitRecord) -> Target:
+    """Return what a channel says of a version; a signed channel leads to signed records alone."""
+    if flipping.signer is not None:
+        try:
+            check_signature(record, flipping.signer.public_key, f"The record of {record.name} {record.version}")
+        except SignatureError as error:
+            raise ConflictError(
+                f"{error.what} Readers of a signed channel would refuse it.",
+                fix="Publish it with --sign, under a new version.",
+            ) from error
+    return target_of(record)
 
 
 def _canary_change(current: Channel, target: Target, percent: float) -> Change | None:
@@ -167,7 +181,7 @@ def _earlier(flipping: Flipping, current: Channel, version: str | None) -> tuple
     )
 
 
-def _flipped(flipping: Flipping, decide: Decide, version: str | None) -> Flip:
+def _flipped(flipping: Flipping, decide: Decide) -> Flip:
     result = flip(
         flipping.store,
         flipping.name,
@@ -177,11 +191,10 @@ def _flipped(flipping: Flipping, decide: Decide, version: str | None) -> Flip:
         lifetime=flipping.lifetime,
     )
     # Retiring marks the version first and looks at the channels then, so one of the two sees the other.
-    if (
-        result.changed
-        and version is not None
-        and flipping.store.head(retirement_key(flipping.name, version)) is not None
-    ):
+    versions = [result.channel.version, *([result.channel.canary.version] if result.channel.canary else [])]
+    for version in versions if result.changed else ():
+        if flipping.store.head(retirement_key(flipping.name, version)) is None:
+            continue
         raise ConflictError(
             f"{flipping.name} {version} was retired at the same moment; {flipping.channel} is at it.",
             fix=f"Run: yolo-edge rollback {flipping.name} --channel {flipping.channel}. Until then nothing is deleted.",

@@ -23,6 +23,7 @@ from yolo_edge.errors import InputError, OutputError, SignatureError
 from yolo_edge.files import MANIFEST_FILE, staged_file
 from yolo_edge.publication.channel import Canary, Channel, Target
 from yolo_edge.publication.documents import LARGEST_DOCUMENT, SignedDocument, parse_document
+from yolo_edge.publication.layout import channel_key, record_key
 from yolo_edge.publication.record import CommitRecord, PublishedFile
 from yolo_edge.publication.signature import PublicKey, check_signature
 from yolo_edge.tfjs.manifest import MODEL_FILE
@@ -83,8 +84,11 @@ def read_served(address: str, trust: Trust) -> tuple[ServedRelease, ...]:
     """
     data = _document(address)
     if _kind(data) != "channel":
-        return (ServedRelease(address, _checked(CommitRecord, data, address, trust), None),)
+        record = _checked(CommitRecord, data, address, trust)
+        _require_place(address, record_key(record.name, record.version))
+        return (ServedRelease(address, record, None),)
     channel = _checked(Channel, data, address, trust)
+    _require_place(address, channel_key(channel.name, channel.channel))
     _require_current(channel, address, trust)
     served = [_led_to(channel, channel, address, trust)]
     if channel.canary is not None:
@@ -166,6 +170,15 @@ def _checked(form: type[_Document], data: bytes, address: str, trust: Trust) -> 
     if trust.key is not None:
         check_signature(document, trust.key, address)
     return document
+
+
+def _require_place(address: str, key: str) -> None:
+    """Check that a document lies where it belongs: a genuine one may be put in the place of another."""
+    if not urlsplit(address).path.endswith(f"/{key}"):
+        raise SignatureError(
+            f"{address} is the document of {key}.",
+            fix="Do not use it: whoever may write to the store has put it in the place of another.",
+        )
 
 
 def _require_current(channel: Channel, address: str, trust: Trust) -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
+from yolo_edge.files import MANIFEST_FILE
 from yolo_edge.publication.documents import (
     Digest,
     FilePath,
@@ -22,6 +24,13 @@ from yolo_edge.publication.documents import (
 )
 from yolo_edge.publication.layout import REPORT_FILE, base_of, file_headers, sha256_of_document
 from yolo_edge.publication.store import Headers
+from yolo_edge.tfjs.manifest import MODEL_FILE
+
+LARGEST_FILE = 64 << 20
+"""Bytes. The shards that yolo-edge writes have 4 MB; a file of this size is something else, and CDNs refuse it."""
+
+LARGEST_RELEASE = 2 << 30
+"""Bytes of all files, decoded."""
 
 
 class PublishedFile(Section):
@@ -37,12 +46,12 @@ class PublishedFile(Section):
         stored_sha256: hex, of what is stored.
     """
 
-    bytes: int
+    bytes: int = Field(ge=0, le=LARGEST_FILE)
     sha256: Digest
     integrity: str
     content_type: str
     content_encoding: Literal["br"] | None
-    stored_bytes: int
+    stored_bytes: int = Field(ge=0, le=2 * LARGEST_FILE)
     stored_sha256: Digest
 
 
@@ -108,10 +117,24 @@ class CommitRecord(SignedDocument):
     def _agrees_with_itself(self) -> Self:
         if self.release != release_of(self.files) or self.base != base_of(self.release):
             raise ValueError("the table of files is not the one that the release is named for")
+        if sum(file.bytes for file in self.files.values()) > LARGEST_RELEASE:
+            raise ValueError(f"it has more than {LARGEST_RELEASE:,} bytes")
         for path, file in self.files.items():
             if file.integrity != integrity_of(file.sha256):
                 raise ValueError(f"{path} has two different hashes")
         named = [path for variant in self.variants.values() for path in (variant.model, variant.manifest)]
+        for name, variant in self.variants.items():
+            if (variant.model, variant.manifest) != (f"{name}/{MODEL_FILE}", f"{name}/{MANIFEST_FILE}"):
+                raise ValueError(f"the files of {name} do not lie in {name}/")
+        if not self.variants:
+            raise ValueError("there are no variants")
+        folders = {parent.as_posix() for path in self.files for parent in PurePosixPath(path).parents}
+        both = sorted(folders & self.files.keys())
+        if both:
+            raise ValueError(f"{both[0]} is a file and a folder")
+        report = self.files.get(self.gate.report) if self.gate else None
+        if self.gate and (report is None or report.sha256 != self.gate.report_sha256):
+            raise ValueError("the report is not the one that the gate was held to")
         missing = [path for path in [*named, *filter(None, [self.web])] if path not in self.files]
         if missing:
             raise ValueError(f"{missing[0]} is not among the files")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from yolo_edge.console import say
+from yolo_edge.errors import UsageError
 from yolo_edge.publication.channel import Flip
 from yolo_edge.publication.content import Compression, read_content
 from yolo_edge.publication.delivery import Received, look_at_release
@@ -140,6 +141,8 @@ def publish(
     name, version = check_name(name, "model"), check_version(version)
     if channel is not None:
         check_name(channel, "channel")
+    elif expect is not None or expires is not None:
+        raise UsageError("--expect and --expires are about a channel.", fix="Add --channel, or leave them out.")
     place = open_store(store, endpoint_url=endpoint_url)
     signer = load_signer(Path(sign)) if sign is not None else None
     report = read_report(Path(require_gate)) if require_gate is not None else None
