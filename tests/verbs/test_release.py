@@ -22,7 +22,7 @@ variants:
   - scheme: float32
 calibration: none
 validation: {{benchmark: photos, runtimes: [node], timing: false}}
-gate: {{mean_oks: {oks}, wire_bytes: 20000000}}
+gate: {{mean_oks: {oks}, wire_bytes: 20000000, displacement_p95: 1, lost_share: 1, invented_share: 1}}
 channel: latest
 """
 
@@ -83,6 +83,7 @@ def test_run_again_and_changed(folder, weights, tmp_path):
     with pytest.raises(GateError, match="failed the gate; nothing was published"):
         yolo_edge.release(failing, version="1.2.0", **options)
     assert [entry.release.record.version for entry in yolo_edge.releases(store=options["store"])] == ["1.1.0", "1.0.0"]
+    changed = write(folder, weights, **{"-_scheme:_float32": "- {scheme: float32, name: small}"})
     with pytest.raises(ConflictError):
         yolo_edge.release(changed, version="1.0.0", **options)
     with pytest.raises(UsageError, match="no stage 'paint'"):
