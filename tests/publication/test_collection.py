@@ -159,3 +159,51 @@ def test_releases_are_listed_with_their_channels(local, tmp_path):
     assert [release.record.version for release in listed] == ["1.10.0", "1.2.0", "1.0.0"]
     assert [release.channels for release in listed] == [(), ("stable",), ()]
     assert list_releases(local, "other") == ()
+
+
+def test_a_publisher_who_comes_between_the_look_and_the_deletion_puts_all_back(local, tmp_path):
+    """Files of a dead publisher are old; a collector has looked, the next publisher finds them and commits; they go."""
+    import threading
+
+    content = content_of(tmp_path)
+    done = publish(local, content)
+    local.delete(record_key("lite", "1.0.0"))
+    age(local, 9)
+    garbage = find_garbage(local)
+    assert [entry.reason for entry in garbage] == ["never committed"]
+    committed = threading.Event()
+
+    class Slow:
+        """Deletes once the publisher has committed."""
+
+        address = local.address
+
+        def __getattr__(self, name):
+            return getattr(local, name)
+
+        def delete(self, key):
+            committed.wait(10)
+            local.delete(key)
+
+    collector = threading.Thread(target=collect_garbage, args=(Slow(), garbage))
+    collector.start()
+    while local.head(f"models/lite/1.0.0/collecting-{done.record.base.rstrip('/')}.json") is None:
+        time.sleep(0.01)
+    time.sleep(0.2)  # it has looked, and waits
+
+    class Committing:
+        address = local.address
+
+        def __getattr__(self, name):
+            return getattr(local, name)
+
+        def put_once(self, key, *arguments):
+            written = local.put_once(key, *arguments)
+            if key == record_key("lite", "1.0.0"):
+                committed.set()
+            return written
+
+    again = publish(Committing(), content)
+    collector.join()
+    assert again.written
+    assert whole(local, again.record), "committed, and not whole"

@@ -55,6 +55,17 @@ def test_other_bytes_are_refused(variants, tmp_path):
             require_passed(read_report(report), directories)
 
 
+def test_another_decode_contract_is_other_bytes(variants, tmp_path):
+    """The loader decodes by it, so it was judged too."""
+    report = write_report(tmp_path / "report", (variants["int8"], "pass"))
+    manifest = variants["int8"] / "manifest.json"
+    document = json.loads(manifest.read_text())
+    document["contract"]["output"]["confidence"] = 0.9
+    manifest.write_text(json.dumps(document))
+    with pytest.raises(GateError, match="does not judge the bytes of"):
+        require_passed(read_report(report), {"int8": variants["int8"]})
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 1, "variants": [{}]}', "\xff"])
 def test_what_is_no_report(text, tmp_path):
     path = tmp_path / "report.json"

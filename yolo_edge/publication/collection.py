@@ -6,8 +6,9 @@ A commit record is never taken away: it is what keeps a version from being used 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
@@ -17,11 +18,13 @@ from yolo_edge.console import progress
 from yolo_edge.errors import ConflictError
 from yolo_edge.publication.inventory import list_channels
 from yolo_edge.publication.layout import (
+    LEASE_HEADERS,
     LEASE_STEM,
     RECORD_FILE,
     RECORD_HEADERS,
     RETIREMENT_FILE,
     canonical,
+    collection_key,
     models_prefix,
     name_prefix,
     retirement_key,
@@ -84,8 +87,8 @@ def find_garbage(store: Store, *, name: str | None = None, grace: timedelta = GR
 def collect_garbage(store: Store, garbage: Iterable[Garbage], *, grace: timedelta = GRACE) -> tuple[Garbage, ...]:
     """Delete what :func:`find_garbage` found and still is.
 
-    Each release is looked at again right before, so that one which somebody has begun to finish meanwhile stays: a
-    publisher leaves a lease before it looks at the files.
+    Each release is marked, and then looked at again. A publisher leaves a lease and its record, and then looks for the
+    mark. So one of the two sees the other: either the release stays, or the publisher waits and puts back what went.
 
     Returns:
         What was deleted.
@@ -97,12 +100,23 @@ def collect_garbage(store: Store, garbage: Iterable[Garbage], *, grace: timedelt
         progress("Deleting", sum(len(entry.keys) for entry in garbage), "objects") as advance,
     ):
         for entry in garbage:
-            present = _garbage_below(store, version_prefix(entry.name, entry.version), grace)
-            if entry in present:
-                list(threads.map(store.delete, entry.keys))
-                deleted.append(entry)
+            with _marked(store, entry):
+                if entry in _garbage_below(store, version_prefix(entry.name, entry.version), grace):
+                    list(threads.map(store.delete, entry.keys))
+                    deleted.append(entry)
             advance(len(entry.keys))
     return tuple(deleted)
+
+
+@contextmanager
+def _marked(store: Store, entry: Garbage) -> Iterator[None]:
+    base = entry.prefix.removeprefix(version_prefix(entry.name, entry.version))
+    mark = collection_key(entry.name, entry.version, base)
+    store.put_once(mark, b"{}", LEASE_HEADERS)
+    try:
+        yield
+    finally:
+        store.delete(mark)
 
 
 def retire(store: Store, name: str, version: str) -> bool:

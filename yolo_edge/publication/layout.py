@@ -7,6 +7,7 @@
     models/<name>/<version>/retired.json                      says that the version was withdrawn
     models/<name>/<version>/<release16>/<variant>/model.json  the files, with whatever else the variant holds
     models/<name>/<version>/<release16>/publishing-<nonce>.json  somebody is writing this release
+    models/<name>/<version>/collecting-<release16>.json       somebody is deleting it
 
 ``release16`` is the beginning of a sha256 over the table of files, so other files never meet at one key. A version is a
 version of https://semver.org without build metadata, which orders nothing.
@@ -118,6 +119,17 @@ def record_key(name: str, version: str) -> str:
 def retirement_key(name: str, version: str) -> str:
     """Return the key of the mark of a version that was withdrawn."""
     return version_prefix(name, version) + RETIREMENT_FILE
+
+
+def collection_key(name: str, version: str, base: str) -> str:
+    """Return the key of the mark that a release is being deleted.
+
+    Args:
+        name: of the model.
+        version: of the model.
+        base: of the release, with a slash at its end.
+    """
+    return f"{version_prefix(name, version)}collecting-{base.rstrip('/')}.json"
 
 
 def channel_key(name: str, channel: str) -> str:

@@ -14,6 +14,7 @@ All writes are create-only, so of two publishers of different files exactly one 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from yolo_edge.publication.layout import (
     LEASE_HEADERS,
     LEASE_STEM,
     RECORD_HEADERS,
+    collection_key,
     file_headers,
     record_key,
     retirement_key,
@@ -37,6 +39,11 @@ from yolo_edge.publication.record import CommitRecord, GateRecord, content_diffe
 from yolo_edge.publication.signature import Signer, check_signature, sign
 from yolo_edge.publication.store import ObjectInfo, Store, differences
 from yolo_edge.tfjs.manifest import MODEL_FILE
+
+COLLECTION_SECONDS = 60.0
+"""How long a publisher waits for somebody who deletes what a dead one left of the same release."""
+
+_POLL_SECONDS = 0.5
 
 WORKERS = 12
 """Requests side by side; the S3 client keeps 16 connections."""
@@ -157,10 +164,23 @@ def _create(
     except ConflictError:
         return None
     if len(written) < len(content.files):
-        # Files of an earlier run may have been old enough to be collected until the lease was there.
+        # Files of an earlier run may have been old enough to be collected, by somebody who did not see the lease yet.
+        _wait_for_collection(store, record)
         written += _put_all(store, base, content.files, threads)
     _give_up(store, lease)
     return PublishedRelease(record, committed.written, len(written), sum(info.bytes for info in written))
+
+
+def _wait_for_collection(store: Store, record: CommitRecord) -> None:
+    mark = collection_key(record.name, record.version, record.base)
+    deadline = time.monotonic() + COLLECTION_SECONDS
+    while store.head(mark) is not None:
+        if time.monotonic() > deadline:
+            raise NetworkError(
+                f"Somebody is collecting {record.name} {record.version} in {store.address}, or died of it ({mark}).",
+                fix="Let that end, then run the same command again: it puts back what is missing.",
+            )
+        time.sleep(_POLL_SECONDS)
 
 
 def _give_up(store: Store, lease: str) -> None:

@@ -44,7 +44,7 @@ class Candidate:
         name: what reports call it.
         directory: where it lies.
         scheme: how its weights are stored; ``"foreign"`` for models of other making.
-        digest: sha256 over its files.
+        digest: sha256 over the files that browsers load, and over the decode contract.
         raw_bytes: of ``model.json`` and shards.
         wire_bytes: the same after Brotli.
         image_size: input height and width, pixels.
@@ -86,6 +86,7 @@ def find_candidate(directory: Path, *, layout: str = "auto") -> Candidate:
         raise UsageError(f"{directory} says itself what its layout is.", fix="Leave --layout out.")
     manifest = read_manifest(directory)
     listed = sorted((name, record.sha256) for name, record in manifest.files.items() if record.wire_bytes is not None)
+    listed.append((MANIFEST_FILE, sha256(manifest.contract.model_dump_json().encode()).hexdigest()))
     return Candidate(
         name=directory.resolve().name,
         directory=directory,
