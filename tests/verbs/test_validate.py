@@ -260,7 +260,7 @@ def test_a_recipe_sets_the_bounds(converted, labelled, tmp_path, quick):
     unknown = [check.metric for check in result.variants[0].checks if check.verdict == "inconclusive"]
     assert "repetition_errors" in unknown, "asked for, and there is no clip"
     recipe.write_text("gate:\n  beauty: 1\n")
-    with pytest.raises(UsageError, match="beauty"):
+    with pytest.raises(InputError, match="beauty"):
         yolo_edge.validate(converted, benchmark=labelled, recipe=recipe, **quick)
 
 
