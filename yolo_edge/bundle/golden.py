@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from yolo_edge.bundle.contract import DecodeContract, OutputContract
 from yolo_edge.bundle.manifest import Manifest
@@ -35,6 +35,7 @@ from yolo_edge.bundle.testcard import CARDS, TestCard
 from yolo_edge.errors import ModelError, first_line
 from yolo_edge.quantization.codes import Encodings
 from yolo_edge.quantization.decoded import decoded_model
+from yolo_edge.schema import validated
 
 if TYPE_CHECKING:
     import onnx
@@ -197,18 +198,7 @@ def read_golden(directory: Path, manifest: Manifest) -> Golden | None:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {error}.", fix="Convert the weights again.") from error
-    version = document.get("schema_version") if isinstance(document, dict) else None
-    if isinstance(version, int) and version > GOLDEN_VERSION:
-        raise ModelError(
-            f"{path} has schema version {version}, this yolo-edge reads up to {GOLDEN_VERSION}.",
-            fix="Update yolo-edge: pip install -U yolo-edge.",
-        )
-    try:
-        golden = Golden.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise ModelError(f"{path} is damaged: {where}: {first['msg']}.", fix="Convert the weights again.") from error
+    golden = validated(Golden, document, path, newest=GOLDEN_VERSION, fix="Convert the weights again.")
     _check_fit(golden, manifest.contract.output, path)
     return golden
 

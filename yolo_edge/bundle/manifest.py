@@ -11,13 +11,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from yolo_edge.bundle.compress import BEST_QUALITY, FLOAT_QUALITY, brotli_bytes, compressed
 from yolo_edge.bundle.contract import DecodeContract
 from yolo_edge.errors import ModelError
 from yolo_edge.files import MANIFEST_FILE, sha256_of
 from yolo_edge.pose.head import PoseHead
+from yolo_edge.schema import validated
 
 SCHEMA_VERSION = 1
 
@@ -169,18 +170,7 @@ def read_manifest(directory: Path) -> Manifest:
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {error}.", fix="Convert the weights again.") from error
-    version = document.get("schema_version") if isinstance(document, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise ModelError(
-            f"{path} has schema version {version}, this yolo-edge reads up to {SCHEMA_VERSION}.",
-            fix="Update yolo-edge: pip install -U yolo-edge.",
-        )
-    try:
-        return Manifest.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise ModelError(f"{path} is damaged: {where}: {first['msg']}.", fix="Convert the weights again.") from error
+    return validated(Manifest, document, path, newest=SCHEMA_VERSION, fix="Convert the weights again.")
 
 
 def verify_directory(directory: Path) -> Manifest:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from yolo_edge.errors import ModelError, UsageError
 from yolo_edge.publication.layout import canonical, check_name, check_version
 from yolo_edge.publication.store import check_key
+from yolo_edge.schema import validated
 
 SCHEMA_VERSION = 1
 """Of commit records and channel files."""
@@ -101,15 +102,4 @@ def parse_document(form: type[_Document], data: bytes, where: str) -> _Document:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{where} is not JSON.", fix=fix) from error
-    version = document.get("schema_version") if isinstance(document, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise ModelError(
-            f"{where} has schema version {version}, this yolo-edge reads up to {SCHEMA_VERSION}.",
-            fix="Update yolo-edge: pip install -U yolo-edge.",
-        )
-    try:
-        return form.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise ModelError(f"{where} is damaged: {place}: {first['msg']}.", fix=fix) from error
+    return validated(form, document, where, newest=SCHEMA_VERSION, fix=fix)
