@@ -146,18 +146,13 @@ def load_in_chromium(address: str) -> list[int]:
     """Load a model as any page does, and return the shape of what it answers."""
     from playwright.sync_api import sync_playwright
 
-    from yolo_edge.runtime.browser import browser_flags, find_browser
+    from yolo_edge.runtime.browser import find_browser, launch_chromium
     from yolo_edge.runtime.loopback import served_files
     from yolo_edge.runtime.packages import tfjs_packages
 
     scripts = served_files(tfjs_packages())
-    program = find_browser()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(program) if program else None,
-            args=browser_flags(software_rendering=True),
-            chromium_sandbox=os.geteuid() != 0,  # Chromium has no sandbox for root
-        )
+        browser = launch_chromium(playwright, find_browser(), software_rendering=True)
         page = browser.new_page()
         for name in ("core", "converter", "backend-cpu", "backend-webgl"):
             page.add_script_tag(path=scripts[f"tfjs/tf-{name}.min.js"])

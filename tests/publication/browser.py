@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from yolo_edge.runtime.browser import browser_flags, find_browser
+from yolo_edge.runtime.browser import find_browser, launch_chromium
 from yolo_edge.runtime.loopback import served_files
 from yolo_edge.runtime.packages import tfjs_packages
 
@@ -34,9 +34,7 @@ def load_in_browser(channel_address: str) -> dict[str, Any]:
 
     scripts = served_files(tfjs_packages())
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(find_browser()), args=browser_flags(software_rendering=True)
-        )
+        browser = launch_chromium(playwright, find_browser(), software_rendering=True)
         try:
             page = browser.new_page()
             for name in ("core", "converter", "backend-cpu"):

@@ -21,7 +21,7 @@ from yolo_edge.photos.reading import readable
 from yolo_edge.pose.decode import Person
 from yolo_edge.pose.head import PoseHead
 from yolo_edge.pose.skeleton import bones, keypoint_names
-from yolo_edge.runtime.browser import browser_flags, find_browser
+from yolo_edge.runtime.browser import find_browser, launch_chromium
 from yolo_edge.validation.agreement import measure_agreement
 from yolo_edge.validation.angles import AngleError
 from yolo_edge.validation.bootstrap import Estimate, Resamples
@@ -379,9 +379,7 @@ def test_a_phone_shows_it_from_disk_without_a_network(tmp_path):
     variants = [*six_variants(), {"name": "a-very-long-name-" * 5, "lost": (0,)}]
     written(validation(variants=variants, names=["x" * 90, "y" * 90, "z.jpg"]), tmp_path / "report")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_browser(), args=browser_flags(software_rendering=True)
-        )
+        browser = launch_chromium(playwright, find_browser(), software_rendering=True)
         page = browser.new_page(viewport={"width": 360, "height": 740})
         said, asked = [], []
         page.on("console", lambda message: said.append(message.text))

@@ -42,11 +42,10 @@ def chromium(*flags: str) -> Iterator[Any]:
     """A Chromium as the browser runtime starts it."""
     from playwright.sync_api import sync_playwright
 
-    from yolo_edge.runtime.browser import browser_flags, find_browser
+    from yolo_edge.runtime.browser import find_browser, launch_chromium
 
     with sync_playwright() as playwright:
-        arguments = [*browser_flags(software_rendering=True), *flags]
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=arguments, chromium_sandbox=False)
+        browser = launch_chromium(playwright, find_browser(), software_rendering=True, flags=flags)
         yield browser
         browser.close()
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,31 @@ def find_browser(browser_path: Path | None = None) -> Path | None:
     return next((Path(path) for name in _PROGRAMS if (path := shutil.which(name))), None)
 
 
+def launch_chromium(
+    playwright: Any, program: Path | None, *, software_rendering: bool, flags: Sequence[str] = (), **options: Any
+) -> Any:
+    """Start Chromium as the browser runtimes do: headless, and kept from the network.
+
+    Args:
+        playwright: of ``playwright.sync_api.sync_playwright``.
+        program: what :func:`find_browser` found.
+        software_rendering: compute WebGL and WebGPU on the CPU.
+        flags: more flags of the command line.
+        options: more of ``BrowserType.launch``.
+
+    Returns:
+        Playwright's browser.
+    """
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return playwright.chromium.launch(
+        executable_path=program,
+        headless=True,
+        args=[*browser_flags(software_rendering=software_rendering), *flags],
+        chromium_sandbox=not is_root,  # Chromium has no sandbox for root and refuses to start with one
+        **options,
+    )
+
+
 class BrowserRuntime(BaseRuntime):
     """Runs a converted directory in headless Chromium.
 
@@ -160,14 +186,12 @@ class BrowserRuntime(BaseRuntime):
             ) from error
         if program is None and not Path(playwright.chromium.executable_path).exists():
             raise MissingComponentError("No Chromium or Chrome was found.", fix=_BROWSER_FIX)
-        is_root = hasattr(os, "geteuid") and os.geteuid() == 0
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolo-edge-", ignore_cleanup_errors=True))
         try:
-            browser = playwright.chromium.launch(
-                executable_path=program,
-                headless=True,
-                args=browser_flags(software_rendering=software_rendering),
-                chromium_sandbox=not is_root,  # Chromium has no sandbox for root and refuses to start with one
+            browser = launch_chromium(
+                playwright,
+                program,
+                software_rendering=software_rendering,
                 timeout=START_SECONDS * 1000,
                 env={**os.environ, "TMPDIR": scratch},  # what a killed Chromium leaves there goes with us
             )
