@@ -8,9 +8,13 @@ import pytest
 
 from tests.publication.directories import make_variant
 from yolo_edge.errors import GateError, InputError
-from yolo_edge.publication.requirement import read_report, require_passed
+from yolo_edge.publication.requirement import Report, read_reports, require_passed
 from yolo_edge.validation.candidate import find_candidate
 from yolo_edge.validation.result import SCHEMA_VERSION
+
+
+def read_report(path) -> Report:
+    return read_reports([path])
 
 
 def write_report(directory, *judged, schema_version: int = SCHEMA_VERSION):
@@ -80,3 +84,14 @@ def test_missing_and_newer_reports(variants, tmp_path):
     report = write_report(tmp_path / "report", (variants["int8"], "pass"), schema_version=SCHEMA_VERSION + 1)
     with pytest.raises(InputError, match="has schema version"):
         read_report(report)
+
+
+def test_reports_of_several_sizes_are_published_as_one(variants, tmp_path):
+    paths = [write_report(tmp_path / name, (path, "pass")) for name, path in variants.items()]
+    joined = read_reports(paths)
+    assert require_passed(joined, variants) == ()
+    document = json.loads(joined.data)
+    assert [entry["name"] for entry in document["variants"]] == ["int8", "rd"]
+    assert document["reports"] == [json.loads((path / "report.json").read_text()) for path in paths]
+    (tmp_path / "joined.json").write_bytes(joined.data)
+    assert require_passed(read_report(tmp_path / "joined.json"), variants) == (), "a report like any other"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from yolo_edge.errors import GateError, InputError
-from yolo_edge.publication.layout import REPORT_FILE
+from yolo_edge.publication.layout import REPORT_FILE, canonical
 from yolo_edge.publication.record import GateRecord
 from yolo_edge.validation.candidate import find_candidate
 from yolo_edge.validation.result import SCHEMA_VERSION
@@ -24,12 +24,12 @@ class Report:
     """A validation report.
 
     Attributes:
-        path: of the file.
-        data: its bytes, which are published along.
+        path: of the file; of several, all of them.
+        data: its bytes, which are published along; of several, one document that holds them all.
         variants: sha256 of a directory's served files → (its name in the report, its verdict).
     """
 
-    path: Path
+    path: str
     data: bytes
     variants: Mapping[str, tuple[str, str]]
 
@@ -38,16 +38,29 @@ class Report:
         return GateRecord(report=REPORT_FILE, report_sha256=hashlib.sha256(self.data).hexdigest())
 
 
-def read_report(path: Path) -> Report:
-    """Read what ``validate`` wrote.
+def read_reports(paths: Sequence[Path]) -> Report:
+    """Read what ``validate`` wrote, for one input size or for several.
 
     Args:
-        path: a ``report.json``, or the directory that holds it.
+        paths: each a ``report.json``, or the directory that holds it.
 
     Raises:
-        InputError: it cannot be read, or is no report of a known schema.
+        InputError: one cannot be read, or is no report of a known schema.
     """
-    path = path / REPORT_JSON if path.is_dir() else path
+    reports = [_read(path / REPORT_JSON if path.is_dir() else path) for path in paths]
+    if len(reports) == 1:
+        return reports[0]
+    documents = [json.loads(report.data) for report in reports]
+    variants = [entry for document in documents for entry in document["variants"]]
+    data = canonical({"schema_version": SCHEMA_VERSION, "variants": variants, "reports": documents})
+    return Report(
+        ", ".join(report.path for report in reports),
+        data,
+        {k: v for report in reports for k, v in report.variants.items()},
+    )
+
+
+def _read(path: Path) -> Report:
     try:
         data = path.read_bytes()
         document = json.loads(data)
@@ -59,7 +72,7 @@ def read_report(path: Path) -> Report:
         raise InputError(f"{path} is no validation report.", fix=_AGAIN) from error
     if version != SCHEMA_VERSION:
         raise InputError(f"The report {path} has schema version {version}, not {SCHEMA_VERSION}.", fix=_AGAIN)
-    return Report(path, data, variants)
+    return Report(str(path), data, variants)
 
 
 def require_passed(report: Report, directories: Mapping[str, Path]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from yolo_edge.publication.layout import channel_key, check_name, check_version,
 from yolo_edge.publication.promotion import Flipping, promote
 from yolo_edge.publication.record import CommitRecord
 from yolo_edge.publication.release import PublishedRelease, plan_release, publish_release
-from yolo_edge.publication.requirement import read_report, require_passed
+from yolo_edge.publication.requirement import read_reports, require_passed
 from yolo_edge.publication.signature import load_signer
 from yolo_edge.publication.store import Store, open_store
 
@@ -99,7 +99,7 @@ def publish(
     endpoint_url: str | None = None,
     url: str | None = None,
     dry_run: bool = False,
-    require_gate: str | Path | None = None,
+    require_gate: str | Path | Sequence[str | Path] | None = None,
     precompress: bool | None = None,
     precompress_json: bool = False,
     sign: str | Path | None = None,
@@ -119,8 +119,8 @@ def publish(
         endpoint_url: of an S3 service other than Amazon's.
         url: address that the store is served at; each file is fetched through it then, as a browser would.
         dry_run: read and check everything, and write nothing.
-        require_gate: a ``report.json`` of ``validate``, or its directory: it must have judged these very bytes, and not
-            failed them. It is published along.
+        require_gate: a ``report.json`` of ``validate``, or its directory; several for several input sizes. They must
+            have judged these very bytes, and not failed them. They are published along, as one.
         precompress: store shards as Brotli; by default in S3 stores, as CDNs do not compress them.
         precompress_json: store ``.json`` and ``.js`` files as Brotli too.
         sign: a private key, PEM, for the commit record and the channel file.
@@ -145,7 +145,7 @@ def publish(
         raise UsageError("--expect and --expires are about a channel.", fix="Add --channel, or leave them out.")
     place = open_store(store, endpoint_url=endpoint_url)
     signer = load_signer(Path(sign)) if sign is not None else None
-    report = read_report(Path(require_gate)) if require_gate is not None else None
+    report = read_reports(_paths(require_gate)) if require_gate is not None else None
     models = directory if isinstance(directory, Mapping) else Path(directory)
     compression = Compression(_stores_brotli(place) if precompress is None else precompress, precompress_json)
     content = read_content(models, compression, report=report.data if report else None)
@@ -164,6 +164,10 @@ def publish(
     place.settle()
     received = look_at_release(url, done.record) if url is not None else ()
     return _result(place, done, flip, received, notes)
+
+
+def _paths(given: str | Path | Sequence[str | Path]) -> list[Path]:
+    return [Path(given)] if isinstance(given, str | Path) else [Path(path) for path in given]
 
 
 def _stores_brotli(store: Store) -> bool:

@@ -1,7 +1,7 @@
 """``release``: from weights to a channel by one recipe, whose stages are made once.
 
-Export is shared by the variants of a size, a variant is made when what decides it changes, the report when a variant,
-the photos or the gate do. What is there already is reused, so the same command goes on after an interruption.
+A variant is made when what decides it changes, the report when a variant, the photos or the gate do. What is there
+already is reused, so the same command goes on after an interruption.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ from yolo_edge.cache import cache_root
 from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import say
 from yolo_edge.errors import GateError, InputError
-from yolo_edge.files import sha256_of, write_listing
+from yolo_edge.files import MANIFEST_FILE, sha256_of
+from yolo_edge.publication.layout import canonical
 from yolo_edge.publication.requirement import REPORT_JSON
-from yolo_edge.quantization.scheme import BUILTIN_PHOTOS, NO_PHOTOS
+from yolo_edge.quantization.scheme import BUILTIN_PHOTOS, NO_PHOTOS, find_scheme
 from yolo_edge.recipe import Recipe, VariantRecipe, read_recipe
-from yolo_edge.validation.result import SCHEMA_VERSION
 from yolo_edge.verbs.convert import convert
 from yolo_edge.verbs.publish import Publication, publish
-from yolo_edge.verbs.stages import Stage, StageRun, State, Workshop, canonical, manifest_digest
+from yolo_edge.verbs.stages import StageRun, State, Workshop
 from yolo_edge.verbs.validate import validate
 
-_CALIBRATED = ("int8", "int4", "rd")
 _PUBLISHING = "publish"
 
 
@@ -113,7 +112,7 @@ def release(
                 endpoint_url=endpoint_url,
                 url=url,
                 dry_run=dry_run,
-                require_gate=_joined(reports, shop.root),
+                require_gate=tuple(reports.values()),
                 precompress=plan.recipe.precompress,
                 sign=target.sign,
             )
@@ -180,7 +179,7 @@ class _Plan:
     def conversion(self, variant: VariantRecipe) -> dict[str, Any]:
         """Return the options of ``convert`` that a variant takes."""
         options: dict[str, Any] = {"quantize": variant.scheme, "seed": self.recipe.seed}
-        if variant.scheme in _CALIBRATED:
+        if "calibration" in find_scheme(variant.scheme).options:
             options |= {"calibration": self.photos, "samples": self.recipe.samples}
         if variant.max_bytes is not None:
             options["max_bytes"] = variant.max_bytes
@@ -197,26 +196,23 @@ def _make(plan: _Plan, shop: Workshop) -> tuple[dict[str, Path] | None, dict[str
     reports: dict[str, Path] = {}
     is_whole = True
     for size in plan.recipe.sizes:
-        made = []
+        made: dict[str, Path] = {}
         for variant in plan.recipe.variants:
             name, options = plan.variant_name(size, variant), plan.conversion(variant)
-            parts = [weights, size, canonical(options | {"name": plan.recipe.name}), calibration]
+            parts = [weights, size, canonical(options | {"name": plan.recipe.name}).decode(), calibration]
             stage = shop.stage(name, "variants", name, parts)
             directory = shop.run(stage, partial(_convert, plan, size, options))
-            made.append(directory)
             if directory is not None:
-                variants[name] = directory
-        if None in made:
-            is_whole = False
+                made[name] = directory
+        variants |= made
+        if len(made) < len(plan.recipe.variants):
             shop.note(f"validate {size}", "to make")
-            continue
-        report = _report(
-            plan, shop, size, {name: variants[name] for name in variants if variants[name] in made}, photos
-        )
-        if report is None:
             is_whole = False
-        else:
+            continue
+        report = _report(plan, shop, size, made, photos)
+        if report is not None:
             reports[size] = report
+        is_whole &= report is not None
     return (variants, reports) if is_whole else (None, None)
 
 
@@ -227,8 +223,9 @@ def _convert(plan: _Plan, size: str, options: Mapping[str, Any], target: Path) -
 def _report(plan: _Plan, shop: Workshop, size: str, variants: Mapping[str, Path], photos: str) -> Path | None:
     """Judge the variants of a size, or find their report; raise where one failed."""
     settings = plan.recipe.validation
-    parts = [size, *(f"{name} {manifest_digest(path)}" for name, path in variants.items()), photos]
-    parts += [canonical(settings.model_dump(mode="json")), canonical(dict(plan.recipe.gate)), str(plan.recipe.seed)]
+    judged = [f"{name} {sha256_of(path / MANIFEST_FILE)}" for name, path in variants.items()]
+    bounds = canonical({"validation": settings.model_dump(mode="json"), "gate": dict(plan.recipe.gate)})
+    parts = [size, *judged, photos, bounds.decode(), str(plan.recipe.seed)]
     stage = shop.stage(f"validate {size}", "reports", f"{plan.recipe.name}-{size}", parts)
 
     def make(target: Path) -> None:
@@ -257,24 +254,6 @@ def _require_passed(report: Path) -> None:
         raise GateError(
             f"{', '.join(failed)} failed the gate; nothing was published.", fix=f"Look at {report / 'report.html'}."
         )
-
-
-def _joined(reports: Mapping[str, Path], root: Path) -> Path:
-    """Return one report of all sizes: that of the only one, or one that holds them all."""
-    if len(reports) == 1:
-        return next(iter(reports.values()))
-    documents = {size: json.loads((path / REPORT_JSON).read_text(encoding="utf-8")) for size, path in reports.items()}
-    variants = [entry for document in documents.values() for entry in document["variants"]]
-    joined = canonical({"schema_version": SCHEMA_VERSION, "variants": variants, "reports": documents})
-    stage = Stage("report", root / "reports" / f"joined-{hashlib.sha256(joined.encode()).hexdigest()[:16]}")
-
-    def make(target: Path) -> None:
-        (target / REPORT_JSON).write_text(joined, encoding="utf-8")
-        write_listing(target, "report", (REPORT_JSON,), schema_version=SCHEMA_VERSION)
-
-    made = Workshop(root).run(stage, make)
-    assert made is not None
-    return made
 
 
 def photos_digest(source: str) -> str:

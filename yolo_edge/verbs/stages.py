@@ -7,7 +7,6 @@ need not run again, and work that was interrupted goes on where it stopped.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from typing import Any, Literal
 
 from yolo_edge.console import say
 from yolo_edge.errors import ConflictError, UsageError
-from yolo_edge.files import MANIFEST_FILE, explained, is_whole, staged_directory
+from yolo_edge.files import explained, is_whole, staged_directory
 
 State = Literal["made", "reused", "not needed", "to make"]
 
@@ -108,13 +107,12 @@ class Workshop:
         """Tell whether a stage's output is there, unchanged, and wanted."""
         return stage.name not in self._forced and is_whole(stage.output)
 
-    def run(self, stage: Stage, make: Callable[[Path], None], *, again: bool = False) -> Path | None:
+    def run(self, stage: Stage, make: Callable[[Path], None]) -> Path | None:
         """Return a stage's output, made by ``make`` in an empty directory where it is not there.
 
         Args:
             stage: which.
             make: fills the directory, ``manifest.json`` included.
-            again: make it though it is there.
 
         Returns:
             The directory; None in a dry run that would make it.
@@ -122,7 +120,7 @@ class Workshop:
         Raises:
             OutputError: the work directory cannot be written.
         """
-        if not again and self.has(stage):
+        if self.has(stage):
             say(f"{stage.name}: reused")
             self.note(stage.name, "reused", 0.0, stage.output)
             return stage.output
@@ -174,16 +172,6 @@ class Workshop:
             yield
         finally:
             lock.release()
-
-
-def manifest_digest(directory: Path) -> str:
-    """Return the sha256 of a directory's ``manifest.json``, which holds the hashes of its files."""
-    return hashlib.sha256((directory / MANIFEST_FILE).read_bytes()).hexdigest()
-
-
-def canonical(values: object) -> str:
-    """Write plain values in one form, to be part of a hash."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 
 @cache
