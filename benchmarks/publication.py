@@ -28,10 +28,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from tests.publication.directories import make_variant
 from tests.publication.faults import faulty_network
+from tests.publication.test_release import Mortal
 from yolo_edge.errors import ConflictError, YoloEdgeError
 from yolo_edge.publication.channel import read_channel
 from yolo_edge.publication.content import Compression, Content, read_content
@@ -163,26 +164,9 @@ def reading(endpoint: str, prefix: str, seen: list[Readers], count: int = 3) -> 
         seen.append(Readers(sum(loads for loads, _ in found), sum((bad for _, bad in found), Counter())))
 
 
-class _Mortal:
-    """A store whose process is killed right before or right after its n-th call."""
-
-    def __init__(self, store: Store, calls: int, after: bool) -> None:
-        self.store, self.left, self.after, self.address = store, calls, after, store.address
-        self.lock = threading.Lock()
-
-    def __getattr__(self, name: str) -> Any:
-        def call(*arguments: Any, **options: Any) -> Any:
-            with self.lock:
-                self.left -= 1
-                left = self.left
-            if left == 0 and not self.after:
-                os.kill(os.getpid(), signal.SIGKILL)
-            result = getattr(self.store, name)(*arguments, **options)
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
-
-        return call
+def _die() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("SIGKILL cannot be survived")
 
 
 def killed_publisher(endpoint: str, directory: Path, *, step: int = 1) -> tuple[int, list[str]]:
@@ -205,7 +189,7 @@ def killed_publisher(endpoint: str, directory: Path, *, step: int = 1) -> tuple[
                 files = content(directory, calls % 3)
                 child = os.fork()
                 if child == 0:
-                    publish(_Mortal(bucket(endpoint, prefix), calls, after), files, version)  # type: ignore[arg-type]
+                    publish(Mortal(bucket(endpoint, prefix), calls, after, _die), files, version)  # type: ignore[arg-type]
                     os._exit(0)
                 _, status = os.waitpid(child, 0)
                 died |= os.WIFSIGNALED(status)

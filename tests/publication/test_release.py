@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -43,11 +44,15 @@ class Interrupted(Exception):
     """Stands for the death of a publisher."""
 
 
-class Mortal:
-    """A store whose client dies right before or right after its n-th call."""
+def interrupt() -> NoReturn:
+    raise Interrupted
 
-    def __init__(self, store: Store, calls: int, after: bool) -> None:
-        self.store, self.left, self.after = store, calls, after
+
+class Mortal:
+    """A store whose client dies right before or right after its n-th call; what calls then, dies too."""
+
+    def __init__(self, store: Store, calls: int, after: bool, die: Callable[[], NoReturn] = interrupt) -> None:
+        self.store, self.left, self.after, self.die = store, calls, after, die
         self.address = store.address
         self.lock = threading.Lock()
 
@@ -57,10 +62,10 @@ class Mortal:
                 self.left -= 1
                 left = self.left
             if left < 0 or (left == 0 and not self.after):
-                raise Interrupted
+                self.die()
             result = getattr(self.store, name)(*arguments, **options)
             if left == 0:
-                raise Interrupted
+                self.die()
             return result
 
         return call
