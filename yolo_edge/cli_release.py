@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from yolo_edge.console import print_result
-from yolo_edge.options import EndpointOption, JsonOption, SignOption
+from yolo_edge.options import EndpointOption, JsonOption, SignOption, UrlOption
 
 
 def release(
@@ -23,9 +23,7 @@ def release(
     ] = None,
     sign: SignOption = None,
     endpoint_url: EndpointOption = None,
-    url: Annotated[
-        str | None, typer.Option(envvar="YOLO_EDGE_URL", help="Where the store is served: look at what arrives there.")
-    ] = None,
+    url: UrlOption = None,
     again: Annotated[
         list[str] | None, typer.Option(help="A stage to run though nothing changed. Give it several times.")
     ] = None,

@@ -13,7 +13,15 @@ import typer
 
 from yolo_edge.console import print_result
 from yolo_edge.errors import UsageError
-from yolo_edge.options import EndpointOption, ExpectOption, ExpiresOption, JsonOption, SignOption, StoreOption
+from yolo_edge.options import (
+    EndpointOption,
+    ExpectOption,
+    ExpiresOption,
+    JsonOption,
+    SignOption,
+    StoreOption,
+    UrlOption,
+)
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -30,9 +38,7 @@ def publish(
     channel: Annotated[str | None, typer.Option(help="Let this channel point to the version then.")] = None,
     expect: ExpectOption = None,
     endpoint_url: EndpointOption = None,
-    url: Annotated[
-        str | None, typer.Option(envvar="YOLO_EDGE_URL", help="Where the store is served: look at what arrives there.")
-    ] = None,
+    url: UrlOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, and write nothing.")] = False,
     require_gate: Annotated[
         Path | None, typer.Option(help="A report.json of validate: of these very bytes, and not failed.")

@@ -34,6 +34,9 @@ StoreOption = Annotated[
 EndpointOption = Annotated[
     str | None, typer.Option(help="Address of an S3 service other than Amazon's; else AWS_ENDPOINT_URL_S3.")
 ]
+UrlOption = Annotated[
+    str | None, typer.Option(envvar="YOLO_EDGE_URL", help="Where the store is served: look at what arrives there.")
+]
 ExpectOption = Annotated[
     str | None, typer.Option(help="What the channel must be at: a version, a seq, or none for no channel.")
 ]

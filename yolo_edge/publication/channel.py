@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -295,7 +295,6 @@ def _following(
     if lifetime is None and current is not None and current.expires is not None:
         lifetime = _time(current.expires) - _time(current.updated)  # what was promised once is not lost by a change
     history = (current.past(), *current.history)[:HISTORY_LENGTH] if current else ()
-    fields: dict[str, Any] = {name: getattr(change.target, name) for name in Target.model_fields}
     return Channel(
         name=name,
         channel=channel,
@@ -307,7 +306,7 @@ def _following(
         updated=now.strftime(_TIME_FORMAT),
         expires=(now + lifetime).strftime(_TIME_FORMAT) if lifetime else None,
         history=history,
-        **fields,
+        **dict(change.target),
     )
 
 

@@ -18,6 +18,7 @@ from yolo_edge.console import progress
 from yolo_edge.errors import ConflictError
 from yolo_edge.publication.inventory import list_channels
 from yolo_edge.publication.layout import (
+    CHANNELS,
     LEASE_HEADERS,
     LEASE_STEM,
     RECORD_FILE,
@@ -42,7 +43,6 @@ SHORTEST_GRACE = timedelta(hours=1)
 """A publish takes seconds, its repetition after a failed CI job may take longer."""
 
 _WORKERS = 12
-_CHANNELS = "channels"
 
 Reason = Literal["never committed", "retired", "forgotten lease"]
 
@@ -146,7 +146,7 @@ def _garbage_below(store: Store, prefix: str, grace: timedelta) -> tuple[Garbage
     by_version: dict[tuple[str, str], list[tuple[str, ListedObject]]] = defaultdict(list)
     for listed in store.list(prefix):
         parts = split_key(listed.key)
-        if parts is not None and parts[1] != _CHANNELS:
+        if parts is not None and parts[1] != CHANNELS:
             by_version[parts[0], parts[1]].append((parts[2], listed))
     before = datetime.now(UTC) - grace
     found: list[Garbage] = []

@@ -11,6 +11,7 @@ from typing import Any
 
 from yolo_edge.bundle.remote import Delivery, fetch_file
 from yolo_edge.errors import NetworkError
+from yolo_edge.files import sha256_of
 from yolo_edge.publication.layout import IMMUTABLE, record_key, version_prefix
 from yolo_edge.publication.record import CommitRecord
 
@@ -71,7 +72,7 @@ def look_at_release(url: str, record: CommitRecord) -> tuple[Received, ...]:
 
 def _look(path: str, address: str, sha256: str, size: int, target: Path) -> Received:
     delivery = fetch_file(address, target, size)
-    if hashlib.sha256(target.read_bytes()).hexdigest() != sha256:
+    if sha256_of(target) != sha256:
         raise NetworkError(
             f"{address} arrives with other bytes than were published.",
             fix="Purge the cache of the CDN, then run yolo-edge doctor with --url.",

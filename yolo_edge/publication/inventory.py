@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from yolo_edge.publication.channel import Channel, require_channel
 from yolo_edge.publication.layout import (
+    CHANNELS,
     RECORD_FILE,
     RETIREMENT_FILE,
     channels_prefix,
@@ -22,7 +23,6 @@ from yolo_edge.publication.record import CommitRecord
 from yolo_edge.publication.release import read_record
 from yolo_edge.publication.store import ListedObject, Store
 
-_CHANNELS = "channels"
 _WORKERS = 8
 
 
@@ -49,12 +49,13 @@ def list_channels(store: Store, name: str) -> tuple[Channel, ...]:
     Raises:
         ModelError: a channel file is damaged.
     """
-    stems = sorted(
-        PurePosixPath(listed.key).stem
-        for listed in store.list(channels_prefix(name))
-        if PurePosixPath(listed.key).suffix == ".json"
-    )
-    return tuple(require_channel(store, name, stem) for stem in stems)
+    return _channels_among(store, name, store.list(channels_prefix(name)))
+
+
+def _channels_among(store: Store, name: str, listed: Iterable[ListedObject]) -> tuple[Channel, ...]:
+    """Read the channels of a model that are among listed objects."""
+    paths = [PurePosixPath(entry.key) for entry in listed if entry.key.startswith(channels_prefix(name))]
+    return tuple(require_channel(store, name, stem) for stem in sorted(p.stem for p in paths if p.suffix == ".json"))
 
 
 def list_releases(store: Store, name: str | None = None) -> tuple[Release, ...]:
@@ -71,7 +72,7 @@ def list_releases(store: Store, name: str | None = None) -> tuple[Release, ...]:
     written = dict(_marks(listed, RECORD_FILE))
     retired = dict(_marks(listed, RETIREMENT_FILE))
     names = sorted({entry[0] for entry in written})
-    channels = {each: list_channels(store, each) for each in names}
+    channels = {each: _channels_among(store, each, listed) for each in names}
     with ThreadPoolExecutor(_WORKERS) as threads:
         records = threads.map(lambda entry: read_record(store, *entry), written)
         releases = [
@@ -86,7 +87,7 @@ def list_releases(store: Store, name: str | None = None) -> tuple[Release, ...]:
 def _marks(listed: list[ListedObject], file: str) -> Iterator[tuple[tuple[str, str], datetime]]:
     for entry in listed:
         parts = split_key(entry.key)
-        if parts and parts[1] != _CHANNELS and parts[2] == file:
+        if parts and parts[1] != CHANNELS and parts[2] == file:
             yield (parts[0], parts[1]), entry.modified
 
 

@@ -41,7 +41,9 @@ REPORT_FILE = "report/report.json"
 WEB_DIRECTORY = "web"
 
 _TOP = "models"
-_CHANNELS = "channels"
+CHANNELS = "channels"
+"""What stands in the place of a version in the keys of channel files."""
+
 _RELEASE_DIGITS = 16
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _LONGEST_VERSION = 64
@@ -134,12 +136,12 @@ def collection_key(name: str, version: str, base: str) -> str:
 
 def channel_key(name: str, channel: str) -> str:
     """Return the key of a channel file."""
-    return f"{_TOP}/{name}/{_CHANNELS}/{channel}.json"
+    return f"{_TOP}/{name}/{CHANNELS}/{channel}.json"
 
 
 def channels_prefix(name: str) -> str:
     """Return what the keys of a model's channel files begin with."""
-    return f"{_TOP}/{name}/{_CHANNELS}/"
+    return f"{_TOP}/{name}/{CHANNELS}/"
 
 
 def base_of(release: str) -> str:

@@ -20,7 +20,7 @@ from yolo_edge.bundle.remote import Delivery, fetch_file
 from yolo_edge.cache import cache_root
 from yolo_edge.console import progress
 from yolo_edge.errors import InputError, OutputError, SignatureError
-from yolo_edge.files import MANIFEST_FILE, staged_file
+from yolo_edge.files import MANIFEST_FILE, sha256_of, staged_file
 from yolo_edge.publication.channel import Canary, Channel, Target
 from yolo_edge.publication.documents import LARGEST_DOCUMENT, SignedDocument, parse_document
 from yolo_edge.publication.layout import channel_key, record_key
@@ -239,7 +239,7 @@ def _kind(data: bytes) -> str | None:
 
 
 def _require_bytes(path: Path, entry: PublishedFile, address: str) -> None:
-    if hashlib.sha256(path.read_bytes()).hexdigest() != entry.sha256:
+    if sha256_of(path) != entry.sha256:
         raise SignatureError(
             f"{address} is not the file that the commit record names by its sha256.",
             fix="Purge the cache of the CDN. If it stays so, somebody has changed what is in the store.",

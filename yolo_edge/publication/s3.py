@@ -8,7 +8,6 @@ printed. What the service must know: conditional writes (``If-None-Match``, ``If
 from __future__ import annotations
 
 import base64
-import hashlib
 import random
 import re
 import time
@@ -20,7 +19,7 @@ from urllib.parse import urlsplit
 from yolo_edge.errors import ConflictError, MissingComponentError, NetworkError, UsageError
 from yolo_edge.publication.probe import Probe
 from yolo_edge.publication.refusals import explained, refusal_of
-from yolo_edge.publication.s3_probe import S3Probe
+from yolo_edge.publication.s3_probe import S3Probe, object_parameters
 from yolo_edge.publication.store import (
     Headers,
     ListedObject,
@@ -171,16 +170,12 @@ class S3Store:
         """Write an object under a condition; None if it does not hold."""
         from botocore.exceptions import ClientError
 
-        digest = hashlib.sha256(data)
-        optional = {"CacheControl": headers.cache_control, "ContentEncoding": headers.content_encoding}
+        sha256 = sha256_hex(data)
         request = {
             "Bucket": self._bucket,
             "Key": self._start + key,
-            "Body": data,
-            "ContentType": headers.content_type,
-            "ChecksumSHA256": base64.b64encode(digest.digest()).decode(),
-            "Metadata": {"sha256": digest.hexdigest()},
-            **{name: value for name, value in optional.items() if value is not None},
+            "Metadata": {"sha256": sha256},
+            **object_parameters(data, headers, sha256),
             **condition,
         }
         with explained(self.address):
@@ -197,7 +192,7 @@ class S3Store:
                     ) from error
                 raise
         now = datetime.now(UTC)  # an answer to PUT does not say
-        return ObjectInfo(key, len(data), now, digest.hexdigest(), answer["ETag"], headers, written=True)
+        return ObjectInfo(key, len(data), now, sha256, answer["ETag"], headers, written=True)
 
     def _asked(self, operation: str, key: str, **options: str) -> Answer | None:
         """Ask for one object; None if it is not there."""

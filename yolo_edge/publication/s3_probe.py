@@ -15,6 +15,23 @@ from yolo_edge.publication.store import Headers, check_key, check_prefix, sha256
 _CONDITIONS = {"If-None-Match": "IfNoneMatch", "If-Match": "IfMatch"}
 
 
+def object_parameters(data: bytes, headers: Headers, sha256: str) -> dict[str, Any]:
+    """Return what an object is written with, as publishing and the doctor's probes both write it.
+
+    Args:
+        data: its bytes.
+        headers: what it shall be served with.
+        sha256: lowercase hex, what the service is told that ``data`` has.
+    """
+    optional = {"CacheControl": headers.cache_control, "ContentEncoding": headers.content_encoding}
+    return {
+        "Body": data,
+        "ContentType": headers.content_type,
+        "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode(),
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
 class S3Probe:
     """Requests to one bucket.
 
@@ -44,16 +61,9 @@ class S3Probe:
         as_stranger: bool = False,
     ) -> Reply:
         """See :meth:`yolo_edge.publication.probe.Probe.put`."""
-        optional = {"CacheControl": headers.cache_control, "ContentEncoding": headers.content_encoding}
-        request = {
-            "Key": self._start + check_key(key),
-            "Body": data,
-            "ContentType": headers.content_type,
-            "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256 or sha256_hex(data))).decode(),
-            **{name: value for name, value in optional.items() if value is not None},
-            **{_CONDITIONS[name]: value for name, value in (conditions or {}).items()},
-        }
-        return self._reply(self._clients[as_stranger].put_object, **request)
+        written = object_parameters(data, headers, sha256 or sha256_hex(data))
+        named = {_CONDITIONS[name]: value for name, value in (conditions or {}).items()}
+        return self._reply(self._clients[as_stranger].put_object, Key=self._start + check_key(key), **written, **named)
 
     def list(self, prefix: str, *, as_stranger: bool = False) -> Reply:
         """See :meth:`yolo_edge.publication.probe.Probe.list`."""

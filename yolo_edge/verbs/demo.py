@@ -18,7 +18,7 @@ from yolo_edge.publication.content import Compression, read_content
 from yolo_edge.publication.edge import serve_store
 from yolo_edge.publication.layout import channel_key, check_name
 from yolo_edge.publication.promotion import Flipping, promote
-from yolo_edge.publication.release import plan_release, publish_release
+from yolo_edge.publication.release import plan_release, publish_release, require_record
 from yolo_edge.publication.store import Store, open_store
 from yolo_edge.runtime.loopback import served_files
 from yolo_edge.runtime.packages import tfjs_packages
@@ -129,8 +129,6 @@ def _published(directory: Path, scratch: Path) -> tuple[Store, tuple[str, ...]]:
 
 
 def _variants(store: Store, name: str, channel: str) -> tuple[str, ...]:
-    from yolo_edge.publication.release import require_record
-
     record = require_record(store, name, require_channel(store, name, channel).version)
     if record.web is None:
         raise UsageError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.table import Table
 
-from yolo_edge.verbs.tables import grid, megabytes, verification_table
+from yolo_edge.verbs.tables import grid, megabytes, plain_table, verification_table
 
 if TYPE_CHECKING:
     from yolo_edge.verbs.channel import ChannelChange
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.release import ReleaseRun
     from yolo_edge.verbs.releases import ChannelListing, HistoryEntry, ReleaseListing
     from yolo_edge.verbs.verification import ReleaseVerification, Verification
-
-
-def _plain_table(*columns: str, right: tuple[int, ...] = ()) -> Table:
-    table = Table(*columns, box=None, pad_edge=False)
-    for index in right:
-        table.columns[index].justify = "right"
-    return table
 
 
 def publication_table(result: Publication) -> Group:
@@ -40,14 +33,14 @@ def publication_table(result: Publication) -> Group:
     if result.flip:
         state = result.flip.channel
         facts.add_row("channel", f"{state.channel} is at {state.version}, seq {state.seq}")
-    variants = _plain_table("variant", "input", "raw", "on the wire", "tf.loadGraphModel(url + …)", right=(2, 3))
+    variants = plain_table("variant", "input", "raw", "on the wire", "tf.loadGraphModel(url + …)", right=(2, 3))
     for name, variant in record.variants.items():
         height, width = variant.image_size
         sizes = (megabytes(variant.raw_bytes), megabytes(variant.wire_bytes))
         variants.add_row(name, f"{height}x{width}", *sizes, result.model_key(name))
     parts: list[Table | str] = [facts, "", variants]
     if result.received:
-        received = _plain_table("file", "received", "encoding", "type", right=(1,))
+        received = plain_table("file", "received", "encoding", "type", right=(1,))
         for entry in result.received:
             sent = entry.delivery
             received.add_row(
@@ -75,7 +68,7 @@ def change_table(result: ChannelChange) -> Group:
 
 def channels_table(result: tuple[ChannelListing, ...]) -> Table:
     """Show channels side by side."""
-    table = _plain_table("channel", "version", "canary", "seq", "changed", "by", "expires", "signed by", right=(3,))
+    table = plain_table("channel", "version", "canary", "seq", "changed", "by", "expires", "signed by", right=(3,))
     for listing in result:
         channel = listing.channel
         canary = f"{channel.canary.version} ({channel.canary.percent:g} %)" if channel.canary else ""
@@ -87,7 +80,7 @@ def channels_table(result: tuple[ChannelListing, ...]) -> Table:
 
 def history_table(result: tuple[HistoryEntry, ...]) -> Table:
     """Show the states of channels, the newest first."""
-    table = _plain_table("channel", "seq", "changed", "by", "version", "canary", "", right=(1,))
+    table = plain_table("channel", "seq", "changed", "by", "version", "canary", "", right=(1,))
     for entry in result:
         state = (entry.channel, str(entry.seq), entry.updated, entry.action, entry.version, entry.canary or "")
         table.add_row(*state, "now" if entry.current else "")
@@ -96,7 +89,7 @@ def history_table(result: tuple[HistoryEntry, ...]) -> Table:
 
 def releases_table(result: tuple[ReleaseListing, ...]) -> Table:
     """Show versions, one line each."""
-    table = _plain_table("model", "version", "published", "channels", "variants (on the wire)", "gate", "state")
+    table = plain_table("model", "version", "published", "channels", "variants (on the wire)", "gate", "state")
     for listing in result:
         release, record = listing.release, listing.release.record
         variants = ", ".join(f"{name} {megabytes(each.wire_bytes)}" for name, each in record.variants.items())
@@ -116,7 +109,7 @@ def releases_table(result: tuple[ReleaseListing, ...]) -> Table:
 
 def collection_table(result: Collection) -> Group:
     """Show what went, or would go."""
-    table = _plain_table("what", "why", "objects", "bytes", "newest", right=(2, 3))
+    table = plain_table("what", "why", "objects", "bytes", "newest", right=(2, 3))
     for entry in result.garbage:
         size = (str(len(entry.keys)), megabytes(entry.bytes), f"{entry.modified:%F %R}")
         table.add_row(entry.prefix, entry.reason, *size)
@@ -159,7 +152,7 @@ def diagnosis_table(result: Diagnosis) -> Group:
     facts = grid()
     facts.add_row("store", result.store)
     facts.add_row("site", result.url or "not looked at")
-    checks = Table("check", "", "found", box=None, pad_edge=False)
+    checks = plain_table("check", "", "found")
     advice = grid()
     for check in result.checks:
         checks.add_row(check.name, check.status.upper() if check.status == "failed" else check.status, check.found)
@@ -170,7 +163,7 @@ def diagnosis_table(result: Diagnosis) -> Group:
 
 def release_table(result: ReleaseRun) -> Group:
     """Show what became of each stage, then what was published."""
-    stages = _plain_table("stage", "what", "seconds", right=(2,))
+    stages = plain_table("stage", "what", "seconds", right=(2,))
     for stage in result.stages:
         stages.add_row(stage.name, stage.state, f"{stage.seconds:.1f}" if stage.state == "made" else "")
     parts: list[Group | Table | str] = [stages, ""]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.table import Table
@@ -35,6 +36,20 @@ def grid() -> Table:
     return table
 
 
+def plain_table(*names: str, right: Iterable[int] = (), **options: Any) -> Table:
+    """Return a table without lines.
+
+    Args:
+        names: of its columns.
+        right: indices of columns that are set flush right.
+        options: more of :class:`rich.table.Table`.
+    """
+    table = Table(*names, box=None, pad_edge=False, **options)
+    for index in right:
+        table.columns[index].justify = "right"
+    return table
+
+
 def conversion_table(result: Conversion) -> Group:
     """Show what a conversion made: the model, then its files."""
     manifest, model = result.manifest, result.manifest.model
@@ -47,9 +62,7 @@ def conversion_table(result: Conversion) -> Group:
     facts.add_row("graph", f"{model.operations} operations, engine {manifest.tool.engine}")
     facts.add_row("licence", model.licence)
     facts.add_row("directory", str(result.directory))
-    files = Table("file", "raw", "on the wire", "sha256", box=None, pad_edge=False)
-    for column in files.columns[1:3]:
-        column.justify = "right"
+    files = plain_table("file", "raw", "on the wire", "sha256", right=(1, 2))
     for name, record in manifest.files.items():
         wire = megabytes(record.wire_bytes) if record.wire_bytes is not None else "not served"
         files.add_row(name, megabytes(record.bytes), wire, record.sha256[:16])
@@ -62,9 +75,8 @@ def conversion_table(result: Conversion) -> Group:
 def _sensitivity_table(layers: tuple[LayerSensitivity, ...]) -> Table:
     """Show the layers whose rounding costs most, in thousandths of keypoint similarity."""
     columns = ("layer", "weights", "bits", "step/rms", "keypoints", "boxes", "scores")
-    table = Table(*columns, box=None, pad_edge=False, title="harm of rounding, 1e-3 OKS", title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    right = range(1, len(columns))
+    table = plain_table(*columns, right=right, title="harm of rounding, 1e-3 OKS", title_justify="left")
     for layer in layers[:_LAYERS_SHOWN]:
         harm = (f"{1000 * value:.3f}" for value in (layer.keypoints, layer.boxes, layer.scores))
         table.add_row(layer.layer, f"{layer.weights:,}", str(layer.bits), f"{layer.step:.3f}", *harm)
@@ -87,9 +99,7 @@ def frontier_table(result: Frontier) -> Group:
         facts.add_row("float AP", f"{100 * result.average_precision:.1f} points")
     facts.add_row("directory", str(result.directory))
     columns = ("point", "raw", "on the wire", "mean OKS", "of seen keypoints", "persons", "lost", "AP loss (95 %)")
-    points = Table(*columns, box=None, pad_edge=False)
-    for column in points.columns[1:]:
-        column.justify = "right"
+    points = plain_table(*columns, right=range(1, len(columns)))
     for point in result.points:
         agreement, loss = point.agreement, point.loss
         points.add_row(
@@ -115,9 +125,7 @@ def validation_table(result: Validation) -> Group:
     if result.report:
         facts.add_row("report", str(result.report / "report.html"))
     columns = ("variant", "on the wire", "mean OKS", "persons", "lost", "invented", "AP loss (95 %)", "verdict")
-    variants = Table(*columns, box=None, pad_edge=False)
-    for column in variants.columns[1:-1]:
-        column.justify = "right"
+    variants = plain_table(*columns, right=range(1, len(columns) - 1))
     for variant in result.variants:
         agreement = variant.agreement
         loss = variant.accuracy[0].loss if variant.accuracy else None
@@ -131,11 +139,11 @@ def validation_table(result: Validation) -> Group:
             f"{loss.value:+.2f} ({loss.low:+.2f} to {loss.high:+.2f})" if loss else "no labels",
             variant.verdict,
         )
-    checks = Table("variant", "verdict", "what", box=None, pad_edge=False)
+    checks = plain_table("variant", "verdict", "what")
     for variant in result.variants:
         for check in variant.checks:
             checks.add_row(variant.candidate.name, check.verdict, check.sentence())
-    runs = Table("variant", "runtime", "first", "a frame", "what", box=None, pad_edge=False)
+    runs = plain_table("variant", "runtime", "first", "a frame", "what")
     for variant in result.variants:
         for run in variant.runs:
             times = (run.times.first_predict, run.times.frame) if run.times else (None, None)
@@ -153,7 +161,7 @@ def _share(figure: Estimate | None) -> str:
 
 def prediction_table(result: Prediction) -> Table:
     """Show the persons found on each photo."""
-    table = Table("photo", "persons", "scores", "seconds", "picture", box=None, pad_edge=False)
+    table = plain_table("photo", "persons", "scores", "seconds", "picture")
     for image in result.images:
         scores = " ".join(f"{person.score:.2f}" for person in image.persons[:8])
         table.add_row(
@@ -174,8 +182,7 @@ def verification_table(result: Verification) -> Group:
     facts.add_row("source", result.source)
     served = any(file.delivery for file in result.files)
     delivery = ("on the wire", "encoding", "type", "cache-control") if served else ()
-    files = Table("file", "bytes", "sha256", *delivery, box=None, pad_edge=False)
-    files.columns[1].justify = "right"
+    files = plain_table("file", "bytes", "sha256", *delivery, right=(1,))
     for file in result.files:
         cells = [file.name, f"{file.bytes:,}", f"{file.sha256[:16]} ok" if file.sha256 else "the list itself"]
         if file.delivery:
@@ -191,9 +198,7 @@ def verification_table(result: Verification) -> Group:
 
 def _differences_table(result: Verification) -> Table:
     columns = ("runtime", "golden vectors", "worst", "allowed", "")
-    table = Table(*columns, box=None, pad_edge=False)
-    for column in table.columns[2:4]:
-        column.justify = "right"
+    table = plain_table(*columns, right=(2, 3))
     for check in result.runtimes:
         for difference in check.differences:
             unit = " px" if difference.quantity in ("boxes", "keypoints") else ""
@@ -209,7 +214,7 @@ def _differences_table(result: Verification) -> Table:
 
 def models_table(listings: tuple[ModelListing, ...]) -> Table:
     """Show the catalogue."""
-    table = Table("name", "size", "licence", "cached", box=None, pad_edge=False)
+    table = plain_table("name", "size", "licence", "cached")
     for listing in listings:
         table.add_row(listing.name, megabytes(listing.bytes), listing.licence, str(listing.cached or "no"))
     return table
@@ -217,7 +222,7 @@ def models_table(listings: tuple[ModelListing, ...]) -> Table:
 
 def benchmarks_table(listings: tuple[BenchmarkListing, ...]) -> Table:
     """Show the sets of photos known by name."""
-    table = Table("name", "what", "licence", "fetched", box=None, pad_edge=False)
+    table = plain_table("name", "what", "licence", "fetched")
     for listing in listings:
         here = f"{listing.files} files in {listing.directory}" if listing.directory else "no"
         table.add_row(
