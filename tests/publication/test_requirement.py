@@ -87,7 +87,7 @@ def test_missing_and_newer_reports(variants, tmp_path):
 
 
 def test_reports_of_several_sizes_are_published_as_one(variants, tmp_path):
-    paths = [write_report(tmp_path / name, (path, "pass")) for name, path in variants.items()]
+    paths = [write_report(tmp_path / f"report-{name}", (path, "pass")) for name, path in variants.items()]
     joined = read_reports(paths)
     assert require_passed(joined, variants) == ()
     document = json.loads(joined.data)
