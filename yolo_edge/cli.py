@@ -387,6 +387,9 @@ def run(arguments: list[str] | None = None) -> int:
             )
         )
     if result == INTERRUPTED_EXIT_CODE:
+        # CPython notes that an interrupt left an exec() of text, as dataclasses are made by, and then ends itself by
+        # SIGINT in place of our exit code (Python/pythonrun.c, run_eval_code_obj). The next exec() takes that back.
+        exec("")
         print("error: interrupted, nothing half-made was left", file=sys.stderr)
     return result if isinstance(result, int) else 0
 
