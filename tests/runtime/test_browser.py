@@ -11,7 +11,7 @@ from tests.runtime import tiny
 from yolo_edge.errors import MissingComponentError, ModelError, UsageError
 from yolo_edge.runtime.base import open_runtime
 from yolo_edge.runtime.browser import BrowserRuntime, browser_flags, find_browser
-from yolo_edge.runtime.loopback import LoopbackServer
+from yolo_edge.runtime.loopback import LoopbackServer, served_files
 from yolo_edge.runtime.packages import tfjs_packages
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -87,7 +87,7 @@ def opened_page(directory):
     """The runtime's own page, in a browser with the runtime's own flags, before any model."""
     from playwright.sync_api import sync_playwright
 
-    server = LoopbackServer(directory, tfjs_packages())
+    server = LoopbackServer({"model": directory}, served_files(tfjs_packages()))
     try:
         with sync_playwright() as playwright:
             flags = browser_flags(software_rendering=True)
@@ -102,7 +102,7 @@ def opened_page(directory):
 
 def test_the_server_shows_the_model_and_nothing_else(graph_model):
     (graph_model.parent / "secret.txt").write_text("secret")
-    server = LoopbackServer(graph_model, tfjs_packages())
+    server = LoopbackServer({"model": graph_model}, served_files(tfjs_packages()))
     base = server.page_url.removesuffix("page.html")
     try:
         assert urllib.request.urlopen(base + "model/model.json").read() == (graph_model / "model.json").read_bytes()

@@ -28,7 +28,7 @@ def test_threads_do_not_change_the_answer(graph_model):
 
 def test_the_child_ends_with_the_runtime(graph_model):
     with open_runtime("node", graph_model) as runtime:
-        child = runtime._child
+        child = runtime.child.process
         assert child.poll() is None
     assert child.poll() == 0
     runtime.close()
@@ -78,7 +78,7 @@ def test_an_unknown_operation_is_named(graph_model):
 
 def test_a_child_that_dies_is_reported(graph_model):
     with open_runtime("node", graph_model) as runtime:
-        runtime._child.kill()
+        runtime.child.process.kill()
         with pytest.raises(ModelError, match="Node ended while it was to run the model"):
             runtime.run(tiny.photo())
 
@@ -87,7 +87,7 @@ def test_a_child_that_hangs_is_given_up_on(graph_model):
     with open_runtime("node", graph_model, run_seconds=1e-6) as runtime:
         with pytest.raises(ModelError, match="within 1e-06 seconds"):
             runtime.run(tiny.photo())
-        assert runtime._child.wait(10) != 0, "the child was stopped"
+        assert runtime.child.process.wait(10) != 0, "the child was stopped"
 
 
 def test_without_node_the_message_tells_both_ways(graph_model, monkeypatch, tmp_path):

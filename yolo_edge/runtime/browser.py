@@ -10,8 +10,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from yolo_edge.errors import MissingComponentError, ModelError, UsageError, first_line
 from yolo_edge.runtime.base import ENGINE_ERRORS, BaseRuntime, Stopwatch, check_bundle
-from yolo_edge.runtime.loopback import LoopbackServer
+from yolo_edge.runtime.loopback import LoopbackServer, served_files
 from yolo_edge.runtime.packages import tfjs_packages
 
 BROWSER_VARIABLE = "YOLO_EDGE_BROWSER"
@@ -123,6 +123,130 @@ def launch_chromium(
     )
 
 
+def open_chromium(stack: ExitStack, program: Path | None, *, software_rendering: bool) -> Any:
+    """Start Playwright and Chromium.
+
+    Args:
+        stack: gets what ends them.
+        program: what :func:`find_browser` found.
+        software_rendering: compute WebGL and WebGPU on the CPU.
+
+    Returns:
+        Playwright's browser.
+
+    Raises:
+        UsageError: this is called within asyncio.
+        MissingComponentError: Playwright or a browser is not installed, or the browser does not start.
+    """
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError as error:
+        raise MissingComponentError(
+            "Playwright is not installed, which the browser runtimes need.",
+            fix="Run: pip install 'yolo-edge[browser]'",
+        ) from error
+    try:
+        playwright = stack.enter_context(sync_playwright())
+    except Error as error:
+        raise UsageError(f"Playwright does not start: {first_line(error)}", fix="Call it outside asyncio.") from error
+    if program is None and not Path(playwright.chromium.executable_path).exists():
+        raise MissingComponentError("No Chromium or Chrome was found.", fix=_BROWSER_FIX)
+    scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolo-edge-", ignore_cleanup_errors=True))
+    with _start_explained(program):
+        browser = launch_chromium(
+            playwright,
+            program,
+            software_rendering=software_rendering,
+            timeout=START_SECONDS * 1000,
+            env={**os.environ, "TMPDIR": scratch},  # what a killed Chromium leaves there goes with us
+        )
+    stack.callback(_close_browser, browser)
+    return browser
+
+
+def open_page(browser: Any, url: str) -> Any:
+    """Open a page, in a context of its own, and wait until its session ``yoloEdge`` is there.
+
+    Returns:
+        Playwright's page.
+
+    Raises:
+        MissingComponentError: the browser does not open it.
+    """
+    with _start_explained(None):
+        page = browser.new_context().new_page()
+        page.goto(url, timeout=START_SECONDS * 1000)
+        page.wait_for_function("() => globalThis.yoloEdge", timeout=START_SECONDS * 1000)
+    return page
+
+
+@contextmanager
+def _start_explained(program: Path | None) -> Iterator[None]:
+    from playwright.sync_api import Error
+
+    try:
+        yield
+    except Error as error:
+        raise MissingComponentError(
+            f"{program or 'Chromium'} could not be started: {first_line(error)}", fix=_BROWSER_FIX
+        ) from error
+
+
+def ask_page(page: Any, method: str, argument: Any, *, action: str, place: str, seconds: float) -> dict[str, Any]:
+    """Start a job of the page's session and wait for its answer.
+
+    ``page.evaluate`` knows no time limit; the waiting does, and it notices a crash of the page.
+
+    Args:
+        page: what :func:`open_page` opened.
+        method: of the session.
+        argument: its argument.
+        action: what it does, for messages, as ``load the model``.
+        place: which model in which runtime, for messages.
+        seconds: longest wait.
+
+    Returns:
+        The answer; ``error`` and ``kind`` in it where the job failed, see :func:`raise_page_error`.
+
+    Raises:
+        ModelError: the answer did not come.
+    """
+    from playwright.sync_api import Error, TimeoutError
+
+    try:
+        page.evaluate(f"argument => yoloEdge.{method}(argument)", argument)
+        page.wait_for_function("() => yoloEdge.answer", timeout=seconds * 1000, polling=_POLL_MILLISECONDS)
+        answer: dict[str, Any] = page.evaluate("() => yoloEdge.answer")
+    except TimeoutError as error:
+        raise ModelError(
+            f"The browser did not {action} {place} within {seconds:g} seconds.",
+            fix="Try a smaller image size, or another runtime; without a GPU, webgl and webgpu are slow.",
+        ) from error
+    except Error as error:
+        raise ModelError(
+            f"The browser ended while it was to {action} {place}: {first_line(error)}",
+            fix="It may be out of memory: try a smaller image size, or another runtime.",
+        ) from error
+    return answer
+
+
+def raise_page_error(answer: dict[str, Any], *, action: str, place: str) -> None:
+    """Raise what a page's answer says, if it says that the job failed; for the arguments see :func:`ask_page`.
+
+    Raises:
+        MissingComponentError: the backend is not available.
+        ModelError: the model cannot be loaded or run.
+    """
+    if "error" not in answer:
+        return
+    raise ENGINE_ERRORS[answer["kind"]](
+        f"TensorFlow.js could not {action} {place}: {answer['error']}.",
+        fix="Try another runtime: browser:wasm runs everywhere."
+        if answer["kind"] == "backend"
+        else "Convert the model again if its files were changed, or try another runtime.",
+    )
+
+
 class BrowserRuntime(BaseRuntime):
     """Runs a converted directory in headless Chromium.
 
@@ -160,50 +284,15 @@ class BrowserRuntime(BaseRuntime):
         self._run_seconds = run_seconds
         software = not has_gpu() if software_rendering is None else software_rendering
         with ExitStack() as stack:
-            self._server = LoopbackServer(source, packages)
+            self._server = LoopbackServer({"model": source}, served_files(packages))
             stack.callback(self._server.close)
             watch = Stopwatch()
-            self._page = self._open_page(stack, program, software)
+            browser = open_chromium(stack, program, software_rendering=software)
+            self._page = open_page(browser, self._server.page_url)
             self.facts = self._job("load the model", "open", backend, OPEN_SECONDS)
             self.timings.first_run = self.facts["firstRunSeconds"]
             self.timings.load = watch.seconds - (self.timings.first_run or 0.0)
             self._resources = stack.pop_all()
-
-    def _open_page(self, stack: ExitStack, program: Path | None, software_rendering: bool) -> Any:
-        """Start Playwright, the browser and the page; what ends them goes onto ``stack``."""
-        try:
-            from playwright.sync_api import Error, sync_playwright
-        except ImportError as error:
-            raise MissingComponentError(
-                "Playwright is not installed, which the browser runtimes need.",
-                fix="Run: pip install 'yolo-edge[browser]'",
-            ) from error
-        try:
-            playwright = stack.enter_context(sync_playwright())
-        except Error as error:
-            raise UsageError(
-                f"Playwright does not start: {first_line(error)}", fix="Call it outside asyncio."
-            ) from error
-        if program is None and not Path(playwright.chromium.executable_path).exists():
-            raise MissingComponentError("No Chromium or Chrome was found.", fix=_BROWSER_FIX)
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolo-edge-", ignore_cleanup_errors=True))
-        try:
-            browser = launch_chromium(
-                playwright,
-                program,
-                software_rendering=software_rendering,
-                timeout=START_SECONDS * 1000,
-                env={**os.environ, "TMPDIR": scratch},  # what a killed Chromium leaves there goes with us
-            )
-            stack.callback(_close_browser, browser)
-            page = browser.new_page()
-            page.goto(self._server.page_url, timeout=START_SECONDS * 1000)
-            page.wait_for_function("() => globalThis.yoloEdge", timeout=START_SECONDS * 1000)
-        except Error as error:
-            raise MissingComponentError(
-                f"{program or 'Chromium'} could not be started: {first_line(error)}", fix=_BROWSER_FIX
-            ) from error
-        return page
 
     def _input_shape(self) -> tuple[int | None, ...] | None:
         shape = self.facts["inputShape"]
@@ -216,39 +305,14 @@ class BrowserRuntime(BaseRuntime):
         return output.reshape(answer["shape"]), answer["seconds"]
 
     def _job(self, action: str, method: str, argument: Any, seconds: float) -> dict[str, Any]:
-        """Start a job of the page and wait for its answer.
-
-        ``page.evaluate`` knows no time limit; the waiting does, and it notices a crash of the page.
-        """
-        from playwright.sync_api import Error, TimeoutError
-
         place = f"{self.source} in {self.name}"
-        try:
-            self._page.evaluate(f"argument => yoloEdge.{method}(argument)", argument)
-            self._page.wait_for_function("() => yoloEdge.answer", timeout=seconds * 1000, polling=_POLL_MILLISECONDS)
-            answer: dict[str, Any] = self._page.evaluate("() => yoloEdge.answer")
-        except TimeoutError as error:
-            raise ModelError(
-                f"The browser did not {action} {place} within {seconds:g} seconds.",
-                fix="Try a smaller image size, or another runtime; without a GPU, webgl and webgpu are slow.",
-            ) from error
-        except Error as error:
-            raise ModelError(
-                f"The browser ended while it was to {action} {place}: {first_line(error)}",
-                fix="It may be out of memory: try a smaller image size, or another runtime.",
-            ) from error
+        answer = ask_page(self._page, method, argument, action=action, place=place, seconds=seconds)
         if self._server.missing:
             raise ModelError(
                 f"{self.source} lacks {', '.join(sorted(set(self._server.missing)))}, which its model.json names.",
                 fix="Convert the model again, or copy the whole directory.",
             )
-        if "error" in answer:
-            raise ENGINE_ERRORS[answer["kind"]](
-                f"TensorFlow.js could not {action} {place}: {answer['error']}.",
-                fix="Try another runtime: browser:wasm runs everywhere."
-                if answer["kind"] == "backend"
-                else "Convert the model again if its files were changed, or try another runtime.",
-            )
+        raise_page_error(answer, action=action, place=place)
         return answer
 
     def close(self) -> None:

@@ -1,13 +1,15 @@
-"""The web server behind the ``browser`` runtime: 127.0.0.1 only, one model, one page, one secret path.
+"""The web server behind pages that run models: 127.0.0.1 only, one page, one secret path.
 
 Everything lies below ``/<token>/``, a random name, so that no other program or user of the machine can read the model
-or the photo. Served are the page, the TensorFlow.js bundles that it names, and the model directory; nothing else.
+or the photo. Served are named files, as the page and the TensorFlow.js bundles that it names, and what lies in named
+folders, as the model's; nothing else.
 """
 
 from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,8 +36,21 @@ _HEADERS = {
 
 
 def served_files(packages: Path) -> dict[str, Path]:
-    """Return the fixed part of what is served: path below the token → file. ``packages`` is ``node_modules``."""
-    files = {name: SCRIPTS / name for name in _PAGE_FILES}
+    """Return what the ``browser`` runtime serves beside the model: path below the token → file.
+
+    Args:
+        packages: ``node_modules`` with TensorFlow.js.
+    """
+    return {**{name: SCRIPTS / name for name in _PAGE_FILES}, **tfjs_files(packages)}
+
+
+def tfjs_files(packages: Path) -> dict[str, Path]:
+    """Return the TensorFlow.js bundles, to be served below ``tfjs/``: path → file.
+
+    Args:
+        packages: ``node_modules``.
+    """
+    files = {}
     scope = packages / "@tensorflow"
     for name in ("core", "converter", "backend-cpu", "backend-wasm", "backend-webgl", "backend-webgpu"):
         files[f"tfjs/tf-{name}.min.js"] = scope / f"tfjs-{name}" / "dist" / f"tf-{name}.min.js"
@@ -54,23 +69,23 @@ class LoopbackServer:
     """Serves from a thread of its own until :meth:`close`.
 
     Args:
-        model: the converted directory.
-        packages: ``node_modules`` with TensorFlow.js.
+        folders: first part of a path → the directory that is served there.
+        files: path → file.
 
     Attributes:
         page_url: where the page is.
         input: what the page gets when it fetches ``input``.
         output: what the page posted last to ``output``.
-        missing: files of the model that were asked for and are not there. TensorFlow.js does not look at the HTTP
+        missing: files of a folder that were asked for and are not there. TensorFlow.js does not look at the HTTP
             status of a shard: it would take the text of the 404 for weights.
     """
 
-    def __init__(self, model: Path, packages: Path) -> None:
+    def __init__(self, folders: Mapping[str, Path], files: Mapping[str, Path]) -> None:
         self.input = b""
         self.output = b""
         self.missing: list[str] = []
-        self._model = model.resolve()
-        self._files = served_files(packages)
+        self._folders = {name: folder.resolve() for name, folder in folders.items()}
+        self._files = dict(files)
         self._token = secrets.token_urlsafe(16)
         self._server = _QuietServer(("127.0.0.1", 0), self._handler())
         self.page_url = f"http://127.0.0.1:{self._server.server_port}/{self._token}/page.html"
@@ -92,11 +107,13 @@ class LoopbackServer:
         name = path.removeprefix(prefix)
         if name == "input":
             return self.input
-        if name.startswith("model/"):
-            file = (self._model / name.removeprefix("model/")).resolve()
-            if file.is_relative_to(self._model) and file.is_file():
+        first, _, rest = name.partition("/")
+        folder = self._folders.get(first)
+        if folder is not None:
+            file = (folder / rest).resolve()
+            if file.is_relative_to(folder) and file.is_file():
                 return file
-            self.missing.append(name.removeprefix("model/"))
+            self.missing.append(rest)
             return None
         return self._files.get(name)
 

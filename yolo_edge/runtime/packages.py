@@ -101,14 +101,28 @@ def _npm_command() -> list[str]:
 def tfjs_packages() -> Path:
     """Return the ``node_modules`` directory that holds TensorFlow.js, installing it the first time.
 
+    Raises:
+        MissingComponentError: npm is not there, or it failed.
+        NetworkError: npm could not reach its registry.
+    """
+    return install_packages(SCRIPTS, "TensorFlow.js")
+
+
+def install_packages(scripts: Path, what: str) -> Path:
+    """Return the ``node_modules`` directory of a lock file, installing it the first time.
+
     The install happens in a directory of its own and is renamed into place, so that neither a crash nor a second
     process at the same time leaves or meets half of it.
+
+    Args:
+        scripts: directory with ``package.json`` and ``package-lock.json``.
+        what: the packages, for messages.
 
     Raises:
         MissingComponentError: npm is not there, or it failed.
         NetworkError: npm could not reach its registry.
     """
-    lock = SCRIPTS / "package-lock.json"
+    lock = scripts / "package-lock.json"
     target = cache_root() / "node" / sha256_of(lock)[:16]
     if (target / "node_modules").is_dir():
         return target / "node_modules"
@@ -117,10 +131,10 @@ def tfjs_packages() -> Path:
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".partial", dir=target.parent) as staging:
         install = Path(staging) / "install"
         install.mkdir()
-        for file in (SCRIPTS / "package.json", lock):
+        for file in (scripts / "package.json", lock):
             shutil.copyfile(file, install / file.name)
-        with progress("Installing TensorFlow.js (npm, once)"):
-            _npm_install(npm, install)
+        with progress(f"Installing {what} (npm, once)"):
+            _npm_install(npm, install, what)
         try:
             os.rename(install, target)
         except OSError:
@@ -135,7 +149,7 @@ def tfjs_version() -> str:
     return str(document["dependencies"]["@tensorflow/tfjs-core"])
 
 
-def _npm_install(npm: list[str], directory: Path) -> None:
+def _npm_install(npm: list[str], directory: Path, what: str) -> None:
     command = [*npm, "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"]
     command += ["--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
     try:
@@ -146,16 +160,14 @@ def _npm_install(npm: list[str], directory: Path) -> None:
         raise MissingComponentError(f"npm cannot be started: {error}.", fix=_NODE_FIX) from error
     except subprocess.TimeoutExpired as error:
         raise NetworkError(
-            f"npm did not install TensorFlow.js within {_INSTALL_SECONDS} seconds.", fix="Check the network, try again."
+            f"npm did not install {what} within {_INSTALL_SECONDS} seconds.", fix="Check the network, try again."
         ) from error
     if answer.returncode == 0:
         return
     said = " ".join(re.sub(r"(?m)^npm (error|ERR!|warn)\s?", "", answer.stderr).split())[:600] or "nothing"
     if _NETWORK_SIGNS.search(answer.stderr):
         raise NetworkError(
-            f"npm could not fetch TensorFlow.js, and it is not in the cache. npm said: {said}",
+            f"npm could not fetch {what}, and it is not in the cache. npm said: {said}",
             fix="Connect to the network once, or set npm's registry (npm config set registry URL), and try again.",
         )
-    raise MissingComponentError(
-        f"npm failed to install TensorFlow.js. It said: {said}", fix="Update npm and try again."
-    )
+    raise MissingComponentError(f"npm failed to install {what}. It said: {said}", fix="Update npm and try again.")

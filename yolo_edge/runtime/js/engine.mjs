@@ -82,7 +82,8 @@ export class Engine {
   }
 }
 
-async function useBackend(tf, backend) {
+/** Switch to a backend, or say that it is not available. */
+export async function useBackend(tf, backend) {
   let reason = 'its start failed';
   let ready = false;
   try {
