@@ -10,9 +10,9 @@ Each verb of the command line is a function of the same name here::
 
 The rooms of the house, in the order data flows through them: ``checkpoint`` (weights → ONNX), ``pose`` (what a pose
 head means), ``photos`` (sets of photos and labels), ``quantization`` (weights → codes), ``lowering`` (ONNX → graph
-model), ``tfjs`` (the file format), ``bundle`` (the directory that is shipped), ``runtime`` (runs it), ``validation``
-(what a variant loses), ``publication`` (releases in a store). Verbs are imported on first use, so that importing the
-package costs nothing.
+model), ``tfjs`` (the file format), ``bundle`` (the directory that is shipped), ``runtime`` (runs it), ``speed`` (what a
+frame takes), ``validation`` (what a variant loses), ``publication`` (releases in a store). Verbs are imported on first
+use, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from yolo_edge.verbs.bench import bench
     from yolo_edge.verbs.benchmark import fetch_benchmark, list_benchmarks
     from yolo_edge.verbs.channel import canary, promote, rollback
     from yolo_edge.verbs.collect import collect, retire
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "bench",
     "canary",
     "channels",
     "collect",

@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 import typer.exceptions
 
+from yolo_edge.cli_bench import bench
 from yolo_edge.cli_benchmark import benchmark_app
 from yolo_edge.cli_doctor import doctor
 from yolo_edge.cli_release import release
@@ -45,7 +46,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
 app.add_typer(benchmark_app, name="benchmark")
 
 _DEBUG_VARIABLE = "YOLO_EDGE_DEBUG"
@@ -351,8 +351,8 @@ def models(as_json: JsonOption = False) -> None:
 
 
 add_store_commands(app)
-app.command()(release)
-app.command()(doctor)
+for command in (bench, release, doctor):
+    app.command()(command)
 
 
 def _fail(error: YoloEdgeError) -> int:

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from yolo_edge.runtime.packages import SCRIPTS
 
-_PAGE_FILES = ("page.html", "page.mjs", "engine.mjs")
+_PAGE_FILES = ("page.html", "page.mjs", "adapter.mjs", "engine.mjs")
 _CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript",
@@ -73,7 +73,8 @@ class LoopbackServer:
         files: path → file.
 
     Attributes:
-        page_url: where the page is.
+        base_url: what every address begins with, ``/`` at its end.
+        page_url: where the ``browser`` runtime's page is.
         input: what the page gets when it fetches ``input``.
         output: what the page posted last to ``output``.
         missing: files of a folder that were asked for and are not there. TensorFlow.js does not look at the HTTP
@@ -88,7 +89,8 @@ class LoopbackServer:
         self._files = dict(files)
         self._token = secrets.token_urlsafe(16)
         self._server = _QuietServer(("127.0.0.1", 0), self._handler())
-        self.page_url = f"http://127.0.0.1:{self._server.server_port}/{self._token}/page.html"
+        self.base_url = f"http://127.0.0.1:{self._server.server_port}/{self._token}/"
+        self.page_url = f"{self.base_url}page.html"
         self._thread = threading.Thread(target=self._server.serve_forever, name="yolo-edge-loopback", daemon=True)
         self._thread.start()
 

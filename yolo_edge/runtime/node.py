@@ -46,8 +46,9 @@ class NodeRuntime(BaseRuntime):
         node, packages = find_node(), tfjs_packages()
         self._run_seconds = run_seconds
         watch = Stopwatch()
-        command: list[str | Path] = [node.path, SCRIPTS / "worker.mjs", packages, source.absolute(), backend, str(threads)]
-        self.child = NodeChild(command, str(source))
+        self.child = NodeChild(
+            [node.path, SCRIPTS / "worker.mjs", packages, source.absolute(), backend, str(threads)], str(source)
+        )
         try:
             self.facts, _ = self.child.receive("load the model", START_SECONDS)
         except BaseException:

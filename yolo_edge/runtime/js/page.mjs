@@ -1,6 +1,7 @@
 // TensorFlow.js in a browser page, driven by Python: Playwright starts a job and waits for `answer`; tensors travel by
 // fetch between the page and the loopback server that served it (GET input, POST output).
 
+import {adapter} from './adapter.mjs';
 import {describe, Engine} from './engine.mjs';
 
 const session = {answer: null, open, run};
@@ -19,7 +20,7 @@ function open(backend) {
     tf.wasm.setWasmPaths(new URL('tfjs/', location.href).href);
     const opened = await Engine.open(tf, backend, new URL('model/model.json', location.href).href);
     engine = opened.engine;
-    return {...opened.facts, adapter: await adapter(backend), versions: {tfjs: tf.version_core}};
+    return {...opened.facts, adapter: await adapter(tf, backend), versions: {tfjs: tf.version_core}};
   });
 }
 
@@ -31,18 +32,4 @@ function run(shape) {
     if (!stored.ok) throw new Error(`the output was not taken: HTTP ${stored.status}`);
     return {shape: output.shape, seconds: output.seconds};
   });
-}
-
-/** What draws or computes behind a GPU backend, as the browser names it. */
-async function adapter(backend) {
-  if (backend === 'webgl') {
-    const gl = tf.backend().gpgpu.gl;
-    const names = gl.getExtension('WEBGL_debug_renderer_info');
-    return String(gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
-  }
-  if (backend === 'webgpu') {
-    const info = tf.backend().adapterInfo ?? {};
-    return [info.vendor, info.architecture].filter(Boolean).join(' ') || 'unknown';
-  }
-  return `${navigator.hardwareConcurrency} cores, ${crossOriginIsolated ? '' : 'not '}cross-origin isolated`;
 }

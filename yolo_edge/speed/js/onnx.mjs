@@ -1,0 +1,36 @@
+// An ONNX model in onnxruntime-web, on its WebAssembly backend.
+
+export class OnnxRunner {
+  /**
+   * @param place where this runs: {onnxruntime(file), bytes(folder, file)}.
+   * @param lane what to run, see lane.py.
+   */
+  static async open(place, lane) {
+    const ort = await place.onnxruntime(lane.onnxruntime);
+    ort.env.wasm.numThreads = lane.threads;
+    const started = performance.now();
+    const session = await ort.InferenceSession.create(await place.bytes(lane.folder, lane.file), {
+      executionProviders: ['wasm'],
+    });
+    return {runner: new OnnxRunner(ort, session, lane), milliseconds: performance.now() - started};
+  }
+
+  constructor(ort, session, {input}) {
+    Object.assign(this, {ort, session, input});
+  }
+
+  async predict(values) {
+    const {ort, session, input} = this;
+    const answer = await session.run({[session.inputNames[0]]: new ort.Tensor(input.dtype, values, input.shape)});
+    return answer[session.outputNames[0]].getData();
+  }
+
+  /** onnxruntime-web tells nothing of its tensors and kernels. */
+  async inspect() {
+    return {kernels: null, draws: null, tensorBytes: null, peakTensorBytes: null};
+  }
+
+  async kernels() {
+    return [];
+  }
+}

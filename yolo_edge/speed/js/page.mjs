@@ -1,0 +1,51 @@
+// A lane in a browser page, driven by Python: Playwright starts a job and waits for `answer`.
+
+import {adapter} from '../../runtime/js/adapter.mjs';
+import {describe} from '../../runtime/js/engine.mjs';
+import {Lane} from './lane.mjs';
+
+const root = new URL('../../', import.meta.url);
+
+const place = {
+  async tensorflow(threads) {
+    tf.wasm.setWasmPaths(new URL('tfjs/', root).href);
+    if (threads > 1) tf.wasm.setThreadsCount(threads);
+    else tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
+    return tf;
+  },
+  onnxruntime: (file) => import(new URL(file, root)),
+  graph: (_, folder, file) => new URL(`${folder}/${file}`, root).href,
+  async bytes(folder, file) {
+    const answer = await fetch(new URL(`${folder}/${file}`, root));
+    if (!answer.ok) throw new Error(`${file} did not come: HTTP ${answer.status}`);
+    return answer.arrayBuffer();
+  },
+  async photo({width, height}, bytes) {
+    const pixels = await createImageBitmap(new ImageData(new Uint8ClampedArray(bytes), width, height));
+    return {pixels, width, height};
+  },
+  async facts(tf, {backend}) {
+    return {versions: tf ? {tfjs: tf.version_core} : {}, adapter: tf ? await adapter(tf, backend) : null};
+  },
+};
+
+let lane = null;
+
+function start(job) {
+  session.answer = null;
+  job().then((answer) => { session.answer = answer; }, (error) => { session.answer = describe(error); });
+}
+
+const session = {
+  answer: null,
+  open: (argument) => start(async () => {
+    const opened = await Lane.open(place, argument);
+    lane = opened.lane;
+    return opened.facts;
+  }),
+  frame: () => start(() => lane.frame()),
+  find: () => start(() => lane.find()),
+  inspect: () => start(() => lane.inspect()),
+  kernels: (argument) => start(() => lane.kernels(argument)),
+};
+window.yoloEdge = session;

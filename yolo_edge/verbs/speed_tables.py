@@ -1,0 +1,98 @@
+"""How the result of ``bench`` looks on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+
+from yolo_edge.speed.measurement import Figures, Measurement
+from yolo_edge.verbs.bench import BenchResult
+from yolo_edge.verbs.tables import grid, megabytes, plain_table
+
+_KERNELS_SHOWN = 8
+_MISSING = "-"
+
+_COLUMNS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
+    ("load", lambda figures: f"{figures.load_milliseconds:.0f}"),
+    ("first", lambda figures: f"{figures.first_milliseconds:.0f}"),
+    ("p50 ms", lambda figures: f"{figures.median:.1f}"),
+    ("p95 ms", lambda figures: f"{figures.percentile95:.1f}"),
+    ("ratio", lambda figures: f"{figures.ratio:.3f}"),
+    ("kernels", lambda figures: _count(figures.kernels)),
+    ("draws", lambda figures: _count(figures.draws)),
+    ("programs", lambda figures: _count(figures.programs)),
+    ("tensors", lambda figures: _size(figures.tensor_bytes)),
+    ("peak", lambda figures: _size(figures.peak_tensor_bytes)),
+    ("wasm", lambda figures: _size(figures.wasm_bytes)),
+    ("frames/s", lambda figures: _MISSING if figures.frames_per_second is None else f"{figures.frames_per_second:.1f}"),
+)
+"""Heading, and how its cell reads."""
+
+
+def bench_table(result: BenchResult) -> Group:
+    """Show a table a backend, what their columns mean, and the kernels where they were asked for."""
+    facts = grid()
+    facts.add_row("photo", result.photo)
+    facts.add_row("rounds", f"{result.rounds}, turn by turn, {result.threads} thread(s) of WebAssembly")
+    if result.directory is not None:
+        facts.add_row("directory", str(result.directory))
+    parts: list[Any] = [facts]
+    backends = dict.fromkeys(row.backend for row in result.measurements)
+    for backend in backends:
+        rows = [row for row in result.measurements if row.backend == backend]
+        parts += ["", _backend_table(backend, rows)]
+        parts += [f"{row.name}: not available: {row.unavailable}" for row in rows if row.figures is None]
+    profiled = [row for row in result.measurements if row.figures and row.figures.profile]
+    for row in profiled:
+        parts += ["", _profile_table(row)]
+    return Group(*parts, "", *result.notes, _explanation(result.measurements))
+
+
+def _backend_table(backend: str, rows: Sequence[Measurement]) -> Table:
+    shown = [column for column in _COLUMNS if any(row.figures and column[1](row.figures) != _MISSING for row in rows)]
+    columns = ("model", "input", "wire", *(name for name, _ in shown))
+    title = f"{backend} (computed in software: no real speed)" if rows[0].is_software else backend
+    table = plain_table(*columns, right=range(1, len(columns)), title=title, title_justify="left")
+    for row in rows:
+        height, width = row.image_size
+        figures = row.figures
+        cells = [cell(figures) if figures else _MISSING for _, cell in shown]
+        table.add_row(row.name, f"{height}x{width}", megabytes(row.wire_bytes), *cells)
+    return table
+
+
+def _profile_table(row: Measurement) -> Table:
+    """Show the most expensive kernels of a frame."""
+    figures = row.figures
+    assert figures is not None
+    title = f"kernels of a frame: {row.name}, {row.backend}"
+    table = plain_table("kernel", "calls", "ms", "share", "draws", right=range(1, 5), title=title, title_justify="left")
+    for kernel in figures.profile[:_KERNELS_SHOWN]:
+        table.add_row(
+            kernel.name,
+            f"{kernel.calls:g}",
+            _MISSING if kernel.milliseconds is None else f"{kernel.milliseconds:.2f}",
+            _MISSING if kernel.share is None else f"{100 * kernel.share:.1f} %",
+            f"{kernel.draws:g}" if kernel.draws else _MISSING,
+        )
+    return table
+
+
+def _explanation(rows: Sequence[Measurement]) -> str:
+    others = {row.figures.reference for row in rows if row.figures}
+    return (
+        "load, first (prediction): ms. ratio: median of the turns' ratios, to the first model of the same input size "
+        f"({', '.join(sorted(others))}), else to the first of all. frames/s: photo to persons. "
+        "tensors, their peak in a frame, WebAssembly memory: MB."
+    )
+
+
+def _count(value: int | None) -> str:
+    return _MISSING if value is None else str(value)
+
+
+def _size(count: int | None) -> str:
+    return _MISSING if count is None else f"{count / 1e6:.1f}"
