@@ -1,7 +1,7 @@
 """Speed beside other makers' models: ``python -m benchmarks.speed [--rounds 40] [--work DIR]``.
 
-Converts yolo11n-pose at 640 px by each scheme, and by the engine ``tensorflow`` where the extra ``[tf]`` is installed, and
-races them; then at 192 and at 256 px beside the peers of that size. Prints the tables of docs/performance.md.
+Converts yolo11n-pose at 640 px by each scheme, and by the engine ``tensorflow`` where the extra ``[tf]`` is installed,
+and races them; then at 192 and at 256 px beside the peers of that size. Prints the tables of docs/performance.md.
 """
 
 from __future__ import annotations

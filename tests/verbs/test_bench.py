@@ -1,0 +1,118 @@
+"""``bench`` writes what it measured, refuses at the door what cannot be measured, and names what is missing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+import yolo_edge
+from tests.runtime.tiny_pose import write_pose_onnx
+from yolo_edge import cli
+from yolo_edge.errors import ImageError, InputError, MissingComponentError, ModelError, OutputError, UsageError
+from yolo_edge.runtime.packages import find_node, tfjs_packages
+from yolo_edge.verbs.bench import parse_backends
+
+FILES = ["bench.csv", "bench.json", "bench.png", "manifest.json"]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    yolo_edge.convert(write_pose_onnx(folder / "tiny.onnx"), folder / "tiny")
+    return folder / "tiny"
+
+
+def test_a_table_and_files_of_two_models(tiny, tmp_path, capsys):
+    twin = tmp_path / "twin"
+    shutil.copytree(tiny, twin)
+    output = tmp_path / "out"
+    arguments = ["bench", str(tiny), str(twin), "--backends", "node", "--rounds", "4", "--profile", "-o", str(output)]
+    assert cli.run(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "p50 ms" in shown and "kernels of a frame: twin, node" in shown
+    assert sorted(path.name for path in output.iterdir()) == FILES
+    document = json.loads((output / "bench.json").read_text())
+    assert (document["rounds"], document["threads"], document["photo"]) == (4, 1, "bus.jpg")
+    ours, other = document["measurements"]
+    assert (ours["name"], other["name"], other["reference"]) == ("tiny", "twin", "tiny")
+    assert ours["ratio"] == 1 and 0.2 < other["ratio"] < 5, "the same model takes the same time"
+    assert len(ours["frame_milliseconds"]) == 4 and ours["profile"]
+    rows = list(csv.DictReader((output / "bench.csv").open()))
+    assert [(row["name"], float(row["p50_ms"])) for row in rows] == [
+        (entry["name"], entry["p50_ms"]) for entry in document["measurements"]
+    ]
+    assert Image.open(output / "bench.png").width > 500
+    assert str(tmp_path) not in (output / "bench.json").read_text(), "a place of this machine"
+
+
+def test_json_on_stdout(tiny, capsys):
+    assert cli.run(["--quiet", "bench", str(tiny), "--backends", "node", "--rounds", "1", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["directory"] is None and document["measurements"][0]["persons"] == 1
+
+
+def test_backends_are_runtimes_of_directories():
+    assert [kind.name for kind in parse_backends("node, browser")] == ["node", "browser:wasm"]
+    assert [kind.name for kind in parse_backends(["node", "node"])] == ["node"]
+    for wrong in ("onnx", "webgl", "node,nowhere"):
+        with pytest.raises(UsageError, match=r"no backend.*node, browser:wasm, browser:webgl, browser:webgpu"):
+            parse_backends(wrong)
+    with pytest.raises(UsageError, match="names no backend"):
+        parse_backends(" , ")
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"rounds": 0}, UsageError, "--rounds 0"),
+        ({"threads": 0}, UsageError, "--threads 0"),
+        ({"backends": "browser:metal"}, UsageError, "browser:metal"),
+        ({"photo": "nowhere.jpg"}, ImageError, r"nowhere\.jpg"),
+    ],
+)
+def test_wrong_options_are_refused_at_the_door(tiny, options, kind, message):
+    with pytest.raises(kind, match=message):
+        yolo_edge.bench(tiny, **options)
+
+
+def test_what_is_no_model_and_what_is_in_the_way_is_refused_at_the_door(tiny, tmp_path):
+    with pytest.raises(ModelError, match="not made by yolo-edge"):
+        yolo_edge.bench(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "letter.txt").write_text("mine")
+    with pytest.raises(OutputError, match="exists already"):
+        yolo_edge.bench(tiny, backends="node", output=tmp_path / "out")
+
+
+def test_a_missing_browser_is_a_row_beside_others_and_an_error_alone(tiny, monkeypatch, tmp_path):
+    tfjs_packages()
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "node").symlink_to(find_node().path)
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
+    monkeypatch.delenv("YOLO_EDGE_BROWSER", raising=False)
+    result = yolo_edge.bench(tiny, rounds=1)
+    assert [row.figures is not None for row in result.measurements] == [True, False]
+    assert "No Chromium or Chrome was found" in result.measurements[1].unavailable
+    output = tmp_path / "out"
+    with pytest.raises(MissingComponentError, match="No Chromium or Chrome was found"):
+        yolo_edge.bench(tiny, backends="browser:wasm", rounds=1, output=output)
+    assert not output.exists()
+
+
+def test_a_wrong_browser_path_is_an_error(tiny, tmp_path):
+    with pytest.raises(UsageError, match="--browser names"):
+        yolo_edge.bench(tiny, backends="browser:wasm", rounds=1, browser=tmp_path / "nowhere")
+
+
+def test_a_damaged_directory_is_named(tiny, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(tiny, damaged)
+    next(damaged.glob("*.bin")).unlink()
+    with pytest.raises(InputError, match=r"\.bin is missing"):
+        yolo_edge.bench([tiny, damaged], backends="node")
