@@ -12,7 +12,7 @@ from yolo_edge.options import ForceOption, JsonOption
 
 
 def bench(
-    models: Annotated[list[Path], typer.Argument(help="Converted directories.", metavar="DIR")],
+    models: Annotated[list[Path], typer.Argument(help="Converted directories.")],
     backends: Annotated[
         str, typer.Option(help="Of node, browser:wasm, browser:webgl, browser:webgpu and browser:cpu.")
     ] = "node,browser:wasm",
