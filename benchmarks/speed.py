@@ -54,6 +54,7 @@ def print_tables(title: str, result: BenchResult) -> None:
         if row.figures and row.figures.profile:
             kernels = [
                 f"{kernel.name} x{kernel.calls:g} {kernel.milliseconds:.1f} ms ({100 * kernel.share:.0f} %)"
+                f" {kernel.multiply_adds / 1e6:.0f} MMAC"
                 for kernel in row.figures.profile[:KERNELS_SHOWN]
                 if kernel.milliseconds is not None and kernel.share is not None
             ]

@@ -26,8 +26,8 @@ def test_the_table_has_a_row_for_what_did_not_run():
 
 def test_kernels_are_listed_by_what_they_take():
     kernels = [
-        {"name": "Add", "calls": 3, "milliseconds": 1.0, "draws": 0},
-        {"name": "FusedConv2D", "calls": 2, "milliseconds": 9.0, "draws": 0},
+        {"name": "Add", "calls": 3, "milliseconds": 1.0, "draws": 0, "multiplyAdds": 0},
+        {"name": "FusedConv2D", "calls": 2, "milliseconds": 9.0, "draws": 0, "multiplyAdds": 0},
     ]
     first, second = kernel_shares(kernels)
     assert (first.name, first.share, second.share) == ("FusedConv2D", 0.9, 0.1)
@@ -35,8 +35,8 @@ def test_kernels_are_listed_by_what_they_take():
 
 def test_kernels_of_a_gpu_are_listed_by_their_draws():
     kernels = [
-        {"name": "Add", "calls": 3, "milliseconds": None, "draws": 3},
-        {"name": "Concat", "calls": 2, "milliseconds": None, "draws": 8},
+        {"name": "Add", "calls": 3, "milliseconds": None, "draws": 3, "multiplyAdds": 0},
+        {"name": "Concat", "calls": 2, "milliseconds": None, "draws": 8, "multiplyAdds": 0},
     ]
     shares = kernel_shares(kernels)
     assert [kernel.name for kernel in shares] == ["Concat", "Add"]

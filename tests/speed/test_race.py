@@ -58,8 +58,10 @@ def test_genuine_weights_find_the_persons_that_python_finds(converted, raced):
     images, geometry = letterbox(photo, head.image_size)
     with open_runtime("node", converted) as runtime:
         persons = detect(runtime.run(images), head, geometry)
-    (row,) = raced(RUNTIMES["node"], list(directory_contenders([converted])), rounds=1)
+    (row,) = raced(RUNTIMES["node"], list(directory_contenders([converted])), rounds=1, profile=True)
     assert row.figures.persons == len(persons) > 1
+    operations = 2 * sum(kernel.multiply_adds for kernel in row.figures.profile)
+    assert operations * (640 / 320) ** 2 == pytest.approx(7.5e9, rel=0.05), "Ultralytics counts 7.4 to 7.6 GFLOPs"
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ class KernelShare:
         milliseconds: a frame; None where kernels only queue work for a GPU.
         share: of the milliseconds of all kernels, 0-1; None as they are.
         draws: draw calls or dispatches a frame.
+        multiply_adds: multiplications with addition a frame, of convolutions and matrix products.
     """
 
     name: str
@@ -30,6 +31,7 @@ class KernelShare:
     milliseconds: float | None
     share: float | None
     draws: float
+    multiply_adds: float
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as JSON-ready values."""
@@ -48,6 +50,7 @@ def kernel_shares(kernels: Sequence[dict[str, Any]]) -> tuple[KernelShare, ...]:
             milliseconds=kernel["milliseconds"],
             share=kernel["milliseconds"] / total if total and kernel["milliseconds"] is not None else None,
             draws=kernel["draws"],
+            multiply_adds=kernel["multiplyAdds"],
         )
         for kernel in kernels
     ]

@@ -69,7 +69,8 @@ def _profile_table(row: Measurement) -> Table:
     figures = row.figures
     assert figures is not None
     title = f"kernels of a frame: {row.name}, {row.backend}"
-    table = plain_table("kernel", "calls", "ms", "share", "draws", right=range(1, 5), title=title, title_justify="left")
+    columns = ("kernel", "calls", "ms", "share", "draws", "million multiply-adds")
+    table = plain_table(*columns, right=range(1, len(columns)), title=title, title_justify="left")
     for kernel in figures.profile[:_KERNELS_SHOWN]:
         table.add_row(
             kernel.name,
@@ -77,6 +78,7 @@ def _profile_table(row: Measurement) -> Table:
             _MISSING if kernel.milliseconds is None else f"{kernel.milliseconds:.2f}",
             _MISSING if kernel.share is None else f"{100 * kernel.share:.1f} %",
             f"{kernel.draws:g}" if kernel.draws else _MISSING,
+            f"{kernel.multiply_adds / 1e6:.1f}" if kernel.multiply_adds else _MISSING,
         )
     return table
 

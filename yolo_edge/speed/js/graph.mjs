@@ -64,11 +64,12 @@ export class GraphRunner {
       for (let round = 0; round < rounds; round++) await this.predict(values);
     };
     const sums = await watchKernels(this.tf, frames, () => counters.draws);
-    return sums.map(({name, calls, milliseconds, draws}) => ({
+    return sums.map(({name, calls, milliseconds, draws, multiplyAdds}) => ({
       name,
       calls: calls / rounds,
       milliseconds: milliseconds === null ? null : milliseconds / rounds,
       draws: draws / rounds,
+      multiplyAdds: multiplyAdds / rounds,
     }));
   }
 }
