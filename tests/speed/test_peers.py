@@ -49,6 +49,7 @@ def test_peers_of_the_fitting_size_run(tiny, tmp_path):
     assert [row.figures.reference for row in rows] == ["tiny"] * 3
     kernels = {kernel.name: kernel.calls for kernel in rows[2].figures.profile}
     assert kernels["FusedConv2D"] > 20 and sum(kernels.values()) == rows[2].figures.kernels
+    assert rows[1].figures.versions["onnxruntime-web"] == "1.30.0"
     assert rows[1].figures.kernels is None and rows[1].figures.wasm_bytes > 1e6
 
 

@@ -18,7 +18,7 @@ export class GraphRunner {
   }
 
   constructor(tf, model, {outputs, input}) {
-    Object.assign(this, {tf, model, outputs, input});
+    Object.assign(this, {tf, model, outputs, input, versions: {tfjs: tf.version_core}});
   }
 
   /** From values in JavaScript memory to the first output in JavaScript memory, when all of them are there. */

@@ -25,12 +25,14 @@ export class Lane {
       const photo = await place.photo(lane.photo, await place.bytes(lane.lab, lane.photo.file));
       self.finder = new FINDERS[lane.decode](runner.tf, await import('../../web/decoder.js'), lane, photo);
     }
+    const {versions, ...others} = await place.facts(runner.tf, lane);
     const facts = {
+      ...others,
+      versions: {...versions, ...runner.versions},
       loadMilliseconds: milliseconds,
       firstMilliseconds: first.milliseconds,
       programs: counters.programs || null,
       finds: Boolean(self.finder),
-      ...(await place.facts(runner.tf, lane)),
     };
     return {lane: self, facts};
   }

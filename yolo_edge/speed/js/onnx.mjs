@@ -16,7 +16,7 @@ export class OnnxRunner {
   }
 
   constructor(ort, session, {input}) {
-    Object.assign(this, {ort, session, input});
+    Object.assign(this, {ort, session, input, versions: {'onnxruntime-web': ort.env.versions.web}});
   }
 
   async predict(values) {

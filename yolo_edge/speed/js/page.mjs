@@ -25,7 +25,7 @@ const place = {
     return {pixels, width, height};
   },
   async facts(tf, {backend}) {
-    return {versions: tf ? {tfjs: tf.version_core} : {}, adapter: tf ? await adapter(tf, backend) : null};
+    return {versions: {}, adapter: tf ? await adapter(tf, backend) : null};
   },
 };
 

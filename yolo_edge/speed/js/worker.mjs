@@ -34,7 +34,7 @@ const place = {
     return buffer.slice(byteOffset, byteOffset + byteLength);
   },
   photo: ({width, height}, bytes) => ({pixels: {data: new Uint8Array(bytes), width, height}, width, height}),
-  facts: (tf) => ({versions: {node: process.versions.node, ...(tf && {tfjs: tf.version_core})}, adapter: null}),
+  facts: () => ({versions: {node: process.versions.node}, adapter: null}),
 };
 
 let lane = null;
