@@ -20,7 +20,7 @@ def bench(
         bool, typer.Option("--peers", help="Race MoveNet, BlazePose and onnxruntime-web beside them (npm, once).")
     ] = False,
     rounds: Annotated[int, typer.Option(help="Turns that count, of each model.")] = 20,
-    threads: Annotated[int, typer.Option(help="Of WebAssembly, in all runtimes alike.")] = 1,
+    threads: Annotated[int, typer.Option(help="Of WebAssembly in pages, for runtimes that take them.")] = 1,
     photo: Annotated[Path | None, typer.Option(help="What is looked at; a photo of ultralytics by default.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Tell what each kind of kernel takes.")] = False,
     output: Annotated[

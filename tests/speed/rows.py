@@ -18,6 +18,7 @@ _FIGURES = {
     "find_milliseconds": (20.0,),
     "persons": 1,
     "profile": (),
+    "threads": 1,
     "adapter": None,
     "versions": {"tfjs": "4.22.0"},
 }

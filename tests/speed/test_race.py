@@ -46,7 +46,7 @@ def test_a_model_is_measured_in_node(contender, raced):
     assert figures.kernels == sum(kernel.calls for kernel in figures.profile) > 0
     assert sum(kernel.share for kernel in figures.profile) == pytest.approx(1)
     assert figures.draws is None and figures.programs is None
-    assert figures.versions["tfjs"] == "4.22.0"
+    assert figures.versions["tfjs"] == "4.22.0" and figures.threads == 1
 
 
 def test_genuine_weights_find_the_persons_that_python_finds(converted, raced):
@@ -104,7 +104,7 @@ class ScriptedLane:
     def __init__(self, name, base, course, asked, ends_at):
         self.facts = {
             **{"loadMilliseconds": 1, "firstMilliseconds": 1, "programs": None, "finds": False},
-            **{"adapter": None, "versions": {}},
+            **{"adapter": None, "threads": 1, "versions": {}},
         }
         self.name, self.base, self.course, self.asked, self.ends_at = name, base, iter(course), asked, ends_at
 

@@ -240,7 +240,7 @@ def raise_page_error(answer: dict[str, Any], *, action: str, place: str) -> None
     if "error" not in answer:
         return
     raise ENGINE_ERRORS[answer["kind"]](
-        f"TensorFlow.js could not {action} {place}: {answer['error']}.",
+        f"The page could not {action} {place}: {answer['error']}.",
         fix="Try another runtime: browser:wasm runs everywhere."
         if answer["kind"] == "backend"
         else "Convert the model again if its files were changed, or try another runtime.",

@@ -109,7 +109,7 @@ class NodeChild:
         header, payload = answer[0]
         if "error" in header:
             raise ENGINE_ERRORS[header["kind"]](
-                f"TensorFlow.js in Node could not {action} {self._subject}: {header['error']}.",
+                f"Node could not {action} {self._subject}: {header['error']}.",
                 fix="Convert the model again if its files were changed, or try another runtime.",
             )
         return header, payload

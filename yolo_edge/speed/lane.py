@@ -38,7 +38,7 @@ class Track:
     Attributes:
         lab: directory with the inputs and the photo; see :func:`yolo_edge.speed.race.prepare_lab`.
         photo_size: height and width of the photo, pixels.
-        threads: of WebAssembly.
+        threads: of WebAssembly in pages. Node has one: TensorFlow.js has no more there.
         onnxruntime: the bundle of onnxruntime-web; None where it is not raced.
         browser_path: Chromium; None looks for one.
     """
@@ -85,18 +85,25 @@ class Host(Protocol):
         """
 
 
-def _order(contender: Contender, track: Track, backend: str, folder: str, lab: str, onnxruntime: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Surroundings:
+    """What a lane is told of its host, beside what it is to run."""
+
+    backend: str
+    threads: int
+    lab: str
+    onnxruntime: str
+
+
+def _order(contender: Contender, track: Track, folder: str, surroundings: _Surroundings) -> dict[str, Any]:
     """Return what a lane is told."""
     form = INPUT_FORMS[contender.input_form]
     height, width = track.photo_size
     return {
+        **vars(surroundings),
         "runner": contender.runner,
-        "backend": backend,
-        "threads": track.threads,
         "folder": folder,
         "file": contender.file,
-        "lab": lab,
-        "onnxruntime": onnxruntime,
         "input": {"file": input_file(contender), "dtype": form.dtype, "shape": form.shape(contender.image_size)},
         "outputs": list(contender.outputs),
         "decode": contender.decode,
@@ -129,9 +136,9 @@ class NodeHost:
         """See :class:`Host`."""
         child = NodeChild([self._node.path, SCRIPTS / "worker.mjs", self._packages], contender.name)
         self._stack.callback(child.close)
-        folder, lab = contender.folder.absolute(), self._track.lab.absolute()
-        order = _order(contender, self._track, "wasm", str(folder), str(lab), str(self._track.onnxruntime))
-        return NodeLane(child, order)
+        lab, bundle = str(self._track.lab.absolute()), str(self._track.onnxruntime)
+        surroundings = _Surroundings("wasm", 1, lab, bundle)
+        return NodeLane(child, _order(contender, self._track, str(contender.folder.absolute()), surroundings))
 
 
 class PageLane:
@@ -168,8 +175,8 @@ class PageHost:
         """See :class:`Host`."""
         page = open_page(self._browser, f"{self._server.base_url}speed/js/page.html")
         bundle = f"onnxruntime/{self._track.onnxruntime.name}" if self._track.onnxruntime else ""
-        backend = str(self._kind.backend)
-        order = _order(contender, self._track, backend, self._folders[contender.folder], "lab", bundle)
+        surroundings = _Surroundings(str(self._kind.backend), self._track.threads, "lab", bundle)
+        order = _order(contender, self._track, self._folders[contender.folder], surroundings)
         return PageLane(page, f"{contender.name} in {self._kind.name}", order)
 
 

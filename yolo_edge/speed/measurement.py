@@ -77,6 +77,7 @@ class Figures:
         find_milliseconds: each turn's whole frame, from a photo's pixels to persons; empty where that is not measured.
         persons: found on the photo; None as before.
         profile: kernels by name; empty where that was not asked for.
+        threads: of WebAssembly that were really used; None on other backends.
         adapter: what computes behind the backend, as the browser says; None in Node and for onnxruntime-web.
         versions: of the libraries, by name.
     """
@@ -96,6 +97,7 @@ class Figures:
     find_milliseconds: tuple[float, ...]
     persons: int | None
     profile: tuple[KernelShare, ...]
+    threads: int | None
     adapter: str | None
     versions: dict[str, str]
 
@@ -183,6 +185,7 @@ class Measurement:
             return self.to_row()
         return {
             **self.to_row(),
+            "threads": figures.threads,
             "adapter": figures.adapter,
             "versions": figures.versions,
             "frame_milliseconds": list(map(_rounded, figures.frame_milliseconds)),

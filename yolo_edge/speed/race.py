@@ -193,6 +193,7 @@ def _figures(runner: _Runner, lane: Lane, reference: _Runner) -> Figures:
         find_milliseconds=tuple(runner.finds[SETTLING:]),
         persons=runner.persons,
         profile=kernel_shares(runner.kernels),
+        threads=facts["threads"],
         adapter=facts["adapter"],
         versions=facts["versions"],
     )

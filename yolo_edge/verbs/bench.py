@@ -41,7 +41,7 @@ class BenchResult:
         directory: where table and picture lie; None where they were not asked for.
         photo: file name of the photo.
         rounds: turns that count, of each model on each backend.
-        threads: of WebAssembly.
+        threads: of WebAssembly that were offered in pages; each row says how many were used.
         cores: of this machine.
         measurements: a row for each model and backend, in the order they were asked for, peers last.
         notes: what was not measured, and why.
@@ -96,7 +96,7 @@ def bench(
         peers: race other makers' models beside them: MoveNet and BlazePose, and onnxruntime-web where a directory holds
             ``model.onnx``. They are fetched from npm the first time.
         rounds: turns that count, of each model.
-        threads: of WebAssembly, in all runtimes alike. More than one need a page that is cross-origin isolated.
+        threads: of WebAssembly in pages, for runtimes that take them. TensorFlow.js 4.22.0 stays at one.
         photo: what is looked at; a photo of the ultralytics package by default.
         profile: tell what each kind of kernel takes.
         output: a directory to make: ``bench.json``, ``bench.csv`` and ``bench.png``.

@@ -27,6 +27,7 @@ _COLUMNS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
     ("tensors", lambda figures: _size(figures.tensor_bytes)),
     ("peak", lambda figures: _size(figures.peak_tensor_bytes)),
     ("wasm", lambda figures: _size(figures.wasm_bytes)),
+    ("threads", lambda figures: _count(figures.threads)),
     ("frames/s", lambda figures: _MISSING if figures.frames_per_second is None else f"{figures.frames_per_second:.1f}"),
 )
 """Heading, and how its cell reads."""
@@ -36,7 +37,7 @@ def bench_table(result: BenchResult) -> Group:
     """Show a table a backend, what their columns mean, and the kernels where they were asked for."""
     facts = grid()
     facts.add_row("photo", result.photo)
-    facts.add_row("rounds", f"{result.rounds}, turn by turn, {result.threads} thread(s) of WebAssembly")
+    facts.add_row("rounds", f"{result.rounds}, turn by turn")
     if result.directory is not None:
         facts.add_row("directory", str(result.directory))
     parts: list[Any] = [facts]
@@ -52,16 +53,23 @@ def bench_table(result: BenchResult) -> Group:
 
 
 def _backend_table(backend: str, rows: Sequence[Measurement]) -> Table:
-    shown = [column for column in _COLUMNS if any(row.figures and column[1](row.figures) != _MISSING for row in rows)]
+    shown = [column for column in _COLUMNS if _is_shown(*column, rows)]
     columns = ("model", "input", "wire", *(name for name, _ in shown))
     title = f"{backend} (computed in software: no real speed)" if rows[0].is_software else backend
-    table = plain_table(*columns, right=range(1, len(columns)), title=title, title_justify="left")
+    narrow = (0, 1, 0, 0)
+    table = plain_table(*columns, right=range(1, len(columns)), title=title, title_justify="left", padding=narrow)
     for row in rows:
         height, width = row.image_size
         figures = row.figures
         cells = [cell(figures) if figures else _MISSING for _, cell in shown]
         table.add_row(row.name, f"{height}x{width}", megabytes(row.wire_bytes), *cells)
     return table
+
+
+def _is_shown(name: str, cell: Callable[[Figures], str], rows: Sequence[Measurement]) -> bool:
+    """Tell whether a column has anything to say: not if it is empty, or if everything has the usual one thread."""
+    cells = {cell(row.figures) for row in rows if row.figures} - {_MISSING}
+    return bool(cells) and not (name == "threads" and cells == {"1"})
 
 
 def _profile_table(row: Measurement) -> Table:

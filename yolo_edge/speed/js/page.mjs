@@ -24,8 +24,11 @@ const place = {
     const pixels = await createImageBitmap(new ImageData(new Uint8ClampedArray(bytes), width, height));
     return {pixels, width, height};
   },
-  async facts(tf, {backend}) {
-    return {versions: {}, adapter: tf ? await adapter(tf, backend) : null};
+  /** What computes, and with how many threads of WebAssembly really: TensorFlow.js may take fewer than it is given. */
+  async facts(tf, {backend, threads}) {
+    if (!tf) return {versions: {}, adapter: null, threads};
+    const used = backend === 'wasm' ? tf.wasm.getThreadsCount() : null;
+    return {versions: {}, adapter: await adapter(tf, backend), threads: used};
   },
 };
 

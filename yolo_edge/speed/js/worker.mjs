@@ -26,7 +26,7 @@ class PhotoCanvas {
 globalThis.document = {createElement: () => new PhotoCanvas()};
 
 const place = {
-  tensorflow: (threads) => loadTensorFlow(packages, threads),
+  tensorflow: () => loadTensorFlow(packages, 1),
   onnxruntime: (file) => import(pathToFileURL(file)),
   graph: fromDirectory,
   async bytes(folder, file) {
@@ -34,7 +34,7 @@ const place = {
     return buffer.slice(byteOffset, byteOffset + byteLength);
   },
   photo: ({width, height}, bytes) => ({pixels: {data: new Uint8Array(bytes), width, height}, width, height}),
-  facts: () => ({versions: {node: process.versions.node}, adapter: null}),
+  facts: () => ({versions: {node: process.versions.node}, adapter: null, threads: 1}),
 };
 
 let lane = null;
