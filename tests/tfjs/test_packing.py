@@ -107,6 +107,20 @@ def test_codes_take_half_a_byte_a_byte_or_two():
     assert stored_bytes(pack_kernels(odd, NIBBLE_CURVE))["uint8"] == 3 * ROW, "a kernel starts at a new row"
 
 
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_little_is_copied_while_pieces_are_cut(bits):
+    """WebAssembly copies the whole of a tensor for each piece that is cut from it: 100 kernels, not 100 copies."""
+    kernels = [packed(f"k{index}", bits, (16, 8 + index % 7, 3, 3)) for index in range(100)]
+    initializer = pack_kernels(kernels, NIBBLE_CURVE)
+    sizes = {weight.name: weight.values for weight in initializer.weights}
+    copied = 0
+    for node in initializer.nodes:
+        if node.op == "SplitV":
+            pieces = sizes[node.inputs[1]]
+            copied += len(pieces) * int(pieces.sum()) * (1 if node.inputs[0] in sizes else ROW)
+    assert copied <= 25 * sum(kernel.codes.size for kernel in kernels)
+
+
 @pytest.mark.parametrize(("compact", "kind", "size"), [(True, "uint16", 2), (False, "float32", 4)])
 def test_compact_scales_are_stored_as_two_bytes_and_others_as_floats(compact, kind, size):
     kernels = [packed(str(bits), bits, (200, 1, 1, 1), bits, compact=compact) for bits in (4, 8, 16)]

@@ -8,12 +8,16 @@ with a scale for each output channel load with plain ``tf.loadGraphModel``, and 
 What is stored, and what the initializer makes of it:
 
 * the 4-bit codes of all kernels, two a byte, the first half of them in the high nibbles: ``high = floor(byte / 16)``,
-  ``low = byte − 16 · high``; then ``x = code − 7.5`` and ``x · (1 + curve · x²)``, levels that are finer around 0;
-* the 8-bit codes, signed; of 16-bit codes the low bytes, and further back the high ones: ``low + 256 · high``;
+  ``low = byte − 16 · high``; then ``x = code − 7.5`` and ``x · (1 + curve · x²)``, levels that are finer around 0. They
+  are one tensor ``[rows, 64]``, in which a kernel starts at a new row;
+* the 8-bit codes of each kernel, signed; of 16-bit codes the low bytes, and behind those of all kernels the high ones,
+  which the loader multiplies by 256;
 * one scale an output channel.
 
-Codes stand in the order of the ONNX kernel, which compresses 1 % better than TensorFlow's. All are one tensor
-``[rows, 64]``: WebGL then compiles far fewer programs than with one tensor a kernel. A kernel starts at a new row.
+Codes stand in the order of the ONNX kernel, which compresses 1 % better than TensorFlow's.
+
+TF.js' WebAssembly backend copies a whole tensor for each piece that is taken from it (``tfjs-backend-wasm/src/kernels/
+Slice.ts``). So nothing large is cut into many pieces: 8-bit codes are a tensor a kernel, and levels are cut twice.
 """
 
 from __future__ import annotations
@@ -72,7 +76,7 @@ class PackedKernel:
 
     @property
     def rows(self) -> int:
-        """Rows that the codes take, 16-bit codes once for their low bytes."""
+        """Rows that codes of 4 bits take."""
         return -(-self.codes.size // ROW)
 
 
@@ -127,19 +131,11 @@ def pack_kernels(kernels: Sequence[PackedKernel], curve: float) -> Initializer:
         curve: how much finer the levels of 4-bit codes are around 0.
     """
     builder = _Builder()
+    parts = _bytes(builder, [kernel for kernel in kernels if kernel.bits > 4])
     narrow = [kernel for kernel in kernels if kernel.bits == 4]
-    wide = [kernel for kernel in kernels if kernel.bits > 4]
-    deep = [kernel for kernel in kernels if kernel.bits == 16]
-    parts: dict[str, str] = {}
     if narrow:
-        pieces = builder.split(_nibbles(builder, narrow, curve), _sizes(narrow))
-        parts |= {kernel.name: piece for kernel, piece in zip(narrow, pieces, strict=False)}
-    if wide:
-        pieces = builder.split(_bytes(builder, wide, deep), [k.rows for k in wide] + [k.rows for k in deep])
-        parts |= {kernel.name: piece for kernel, piece in zip(wide, pieces, strict=False)}
-        for kernel, high in zip(deep, pieces[len(wide) :], strict=True):
-            shifted = builder.emit("Mul", [high, builder.number(256.0)])
-            parts[kernel.name] = builder.emit("AddV2", [parts[kernel.name], shifted])
+        pieces = _cut_twice(builder, _nibbles(builder, narrow, curve), _sizes(narrow))
+        parts |= {kernel.name: _unpadded(builder, kernel, piece) for kernel, piece in zip(narrow, pieces, strict=False)}
     scales = _scales(builder, np.concatenate([kernel.scales for kernel in kernels]))
     channels = builder.split(scales, [len(kernel.scales) for kernel in kernels])
     outputs = {
@@ -170,14 +166,38 @@ def _sizes(kernels: Sequence[PackedKernel]) -> list[int]:
     return [*sizes, 1] if sum(sizes) % 2 else sizes
 
 
-def _bytes(builder: _Builder, wide: Sequence[PackedKernel], deep: Sequence[PackedKernel]) -> str:
-    """Store signed bytes: all low ones, then the high ones of 16-bit codes."""
-    signed = {kernel.name: kernel.codes.astype(np.int32) - _ZERO[kernel.bits] for kernel in wide}
-    high = {kernel.name: (signed[kernel.name] + 128) >> 8 for kernel in deep}
+def _cut_twice(builder: _Builder, value: str, sizes: Sequence[int]) -> list[str]:
+    """Cut rows into pieces by way of a few larger ones: about the square root of their number."""
+    groups = _groups(sizes, round(len(sizes) ** 0.5))
+    larger = builder.split(value, [sum(group) for group in groups])
+    return [piece for part, group in zip(larger, groups, strict=True) for piece in builder.split(part, group)]
+
+
+def _groups(sizes: Sequence[int], count: int) -> list[list[int]]:
+    """Part consecutive sizes into at most ``count`` groups of about the same sum."""
+    groups: list[list[int]] = []
+    total, passed = sum(sizes), 0
+    for size in sizes:
+        if not groups or passed * count >= total * len(groups):
+            groups.append([])
+        groups[-1].append(size)
+        passed += size
+    return groups
+
+
+def _bytes(builder: _Builder, kernels: Sequence[PackedKernel]) -> dict[str, str]:
+    """Store signed bytes: all low ones, then the high ones of 16-bit codes; kernel → node with its codes."""
+    signed = {kernel.name: kernel.codes.astype(np.int32) - _ZERO[kernel.bits] for kernel in kernels}
+    high = {kernel.name: (signed[kernel.name] + 128) >> 8 for kernel in kernels if kernel.bits == 16}
     assert all(part.max(initial=0) <= 127 for part in high.values()), "a code above HIGHEST_DEEP"
-    low = [signed[kernel.name] - 256 * high.get(kernel.name, np.int32(0)) for kernel in wide]
-    rows = _rows([*low, *high.values()], filler=0) + 128
-    return builder.weight(rows.astype(np.uint8), Stored("uint8", 1.0, -128.0))
+    low = {name: codes - 256 * high.get(name, np.int32(0)) for name, codes in signed.items()}
+    parts = {name: _signed_weight(builder, codes, 1.0) for name, codes in low.items()}
+    above = {name: _signed_weight(builder, codes, 256.0) for name, codes in high.items()}
+    return parts | {name: builder.emit("AddV2", [parts[name], node]) for name, node in above.items()}
+
+
+def _signed_weight(builder: _Builder, codes: Array, unit: float) -> str:
+    return builder.weight((codes + 128).astype(np.uint8), Stored("uint8", unit, -128 * unit))
 
 
 def _rows(arrays: Sequence[Array], filler: int) -> Array:
@@ -199,13 +219,17 @@ def _scales(builder: _Builder, scales: Array) -> str:
     return builder.weight(column)
 
 
-def _decoded(builder: _Builder, kernel: PackedKernel, rows: str, scale: str) -> str:
+def _unpadded(builder: _Builder, kernel: PackedKernel, rows: str) -> str:
+    """Give rows the shape of the kernel's codes, without what fills the last row."""
     if kernel.codes.size % ROW:
         flat = builder.reshape(rows, [kernel.rows * ROW])
         begin, size = builder.integers([0]), builder.integers([kernel.codes.size])
         rows = builder.emit("Slice", [flat, begin, size], Index=type_attribute("int32"))
-    channels = builder.reshape(rows, kernel.codes.shape)
-    value = builder.emit("Mul", [channels, scale])
+    return builder.reshape(rows, kernel.codes.shape)
+
+
+def _decoded(builder: _Builder, kernel: PackedKernel, codes: str, scale: str) -> str:
+    value = builder.emit("Mul", [codes, scale])
     if kernel.shape != kernel.codes.shape:
         value = builder.reshape(value, kernel.shape)
     return builder.emit("Transpose", [value, builder.integers(kernel.axes)], Tperm=type_attribute("int32"))
