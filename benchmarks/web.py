@@ -24,7 +24,7 @@ from yolo_edge.runtime.packages import tfjs_packages
 LINK = 10e6 / 8
 CHANNEL = "models/yolo-lite/channels/stable.json"
 
-SOAK = """async (seconds) => {
+SOAK = """async ([seconds, pause]) => {
   const canvas = Object.assign(document.createElement('canvas'), {width: 640, height: 480});
   const context = canvas.getContext('2d');
   const picture = await lab.picture('/media/bus.jpg');
@@ -34,7 +34,7 @@ SOAK = """async (seconds) => {
     context.drawImage(picture, -(frames % 100), -300);
     await lab.pose.detect(canvas);
     tensors.add(tf.memory().numTensors);
-    await new Promise((resolve) => setTimeout(resolve));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
   return {frames, tensors: [...tensors]};
 }"""
@@ -51,11 +51,14 @@ def heap_bytes(visit: Visit) -> int:
     return used
 
 
-def soak(visit: Visit, seconds: float) -> dict[str, Any]:
-    """Run a loaded model for some time; the first tenth is not counted."""
-    visit.run(SOAK, seconds / 10)
+def soak(visit: Visit, seconds: float, pause: float = 0.0) -> dict[str, Any]:
+    """Run a loaded model for some time, with a pause of some milliseconds after each frame.
+
+    The first tenth is not counted.
+    """
+    visit.run(SOAK, [seconds / 10, pause])
     before = heap_bytes(visit)
-    answer = visit.run(SOAK, seconds)
+    answer = visit.run(SOAK, [seconds, pause])
     return {**answer, "growth": heap_bytes(visit) / before - 1}
 
 

@@ -8,11 +8,32 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.nets import save_untrained_net
 from yolo_edge.checkpoint.catalogue import fetch, find
 
 CheckpointFactory = Callable[..., Path]
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """A function that has a folder filled by the first of a run's processes that asks for it; the others read it."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base if worker_id == "master" else base.parent) / "shared"
+    root.mkdir(exist_ok=True)
+
+    def folder(name: str, fill: Callable[[Path], object]) -> Path:
+        target, filled = root / name, root / f"{name}.filled"
+        with FileLock(root / f"{name}.lock"):
+            if not filled.exists():
+                target.mkdir()
+                fill(target)
+                filled.touch()
+        return target
+
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +45,14 @@ def weights() -> Path:
 
 
 @pytest.fixture(scope="session")
-def converted(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def converted(weights: Path, once: Once) -> Path:
     """A converted directory of the genuine weights, float32, 320 px, with its ONNX model kept."""
     import yolo_edge
 
-    directory = tmp_path_factory.mktemp("converted") / "yolo11n-320"
-    yolo_edge.convert(weights, directory, imgsz=320, onnx="keep")
-    return directory
+    def fill(folder: Path) -> None:
+        yolo_edge.convert(weights, folder / "yolo11n-320", imgsz=320, onnx="keep")
+
+    return once("converted", fill) / "yolo11n-320"
 
 
 @pytest.fixture(scope="session")

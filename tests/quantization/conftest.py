@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import Once
 from yolo_edge.cache import CACHE_VARIABLE
 
 BUDGET = 1_500_000
@@ -32,24 +33,21 @@ class Artifact:
 
 
 @pytest.fixture(scope="session")
-def small_model(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+def small_model(weights: Path, once: Once) -> Callable[[int], Path]:
     """A function that exports the genuine weights at a size: the ONNX model."""
     import yolo_edge
 
-    made: dict[int, Path] = {}
-
     def make(size: int = 192) -> Path:
-        if size not in made:
-            directory = tmp_path_factory.mktemp("float") / str(size)
-            yolo_edge.convert(weights, directory, imgsz=size, onnx="keep")
-            made[size] = directory / "model.onnx"
-        return made[size]
+        def fill(folder: Path) -> None:
+            yolo_edge.convert(weights, folder / "out", imgsz=size, onnx="keep")
+
+        return once(f"float-{size}", fill) / "out" / "model.onnx"
 
     return make
 
 
 @pytest.fixture(scope="session")
-def small_artifact(small_model, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Artifact]:
+def small_artifact(small_model, once: Once) -> Callable[..., Artifact]:
     """A function that converts the genuine weights by a scheme, calibrated on 12 inputs."""
     import onnx
 
@@ -59,18 +57,16 @@ def small_artifact(small_model, tmp_path_factory: pytest.TempPathFactory) -> Cal
     from yolo_edge.quantization.plan import read_plan
     from yolo_edge.quantization.scheme import QuantizationRequest, find_scheme
 
-    made: dict[tuple[str, int], Artifact] = {}
-
     def make(scheme: str, size: int = 192) -> Artifact:
-        if (scheme, size) not in made:
-            folder = tmp_path_factory.mktemp(scheme)
+        def fill(folder: Path) -> None:
             yolo_edge.convert(small_model(size), folder / "out", quantize=scheme, samples=SAMPLES, **OPTIONS[scheme])
             model = onnx.load(small_model(size))
             request = QuantizationRequest(head=read_head(model, "model"), plan=read_plan(folder / "out"))
             encodings = find_scheme(scheme).encode(model, request).encodings
             onnx.save(decoded_model(model, encodings), folder / "decoded.onnx")
-            made[scheme, size] = Artifact(folder / "out", folder / "decoded.onnx", size)
-        return made[scheme, size]
+
+        folder = once(f"{scheme}-{size}", fill)
+        return Artifact(folder / "out", folder / "decoded.onnx", size)
 
     return make
 

@@ -25,11 +25,9 @@ def artifact(small_artifact) -> Artifact:
 @pytest.fixture(scope="module")
 def decoded(artifact) -> dict[str, np.ndarray]:
     """Initializer → the weights that its codes stand for, ``[out, in, height, width]``."""
-    return {
-        tensor.name: numpy_helper.to_array(tensor)
-        for tensor in onnx.load(artifact.decoded).graph.initializer
-        if tensor.name in read_plan(artifact.directory).layers
-    }
+    initializers = onnx.load(artifact.decoded).graph.initializer
+    layers = read_plan(artifact.directory).layers
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in initializers if tensor.name in layers}
 
 
 def test_raw_shards_hold_on_a_cdn_that_does_not_compress(artifact):

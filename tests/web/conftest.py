@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import Once
 from tests.nets import shipped_photo
 from tests.web import tiny
 from tests.web.releases import Releases
@@ -17,24 +18,27 @@ from tests.web.site import Site, serve
 
 
 @pytest.fixture(scope="session")
-def web_directory(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def web_directory(weights: Path, once: Once) -> Path:
     """yolo11n-pose at 192 px, int8, with its ONNX model."""
     import yolo_edge
 
-    directory = tmp_path_factory.mktemp("web") / "int8"
-    yolo_edge.convert(weights, directory, imgsz=192, onnx="keep", quantize="int8", calibration="none")
-    return directory
+    def fill(folder: Path) -> None:
+        yolo_edge.convert(weights, folder / "int8", imgsz=192, onnx="keep", quantize="int8", calibration="none")
+
+    return once("web", fill) / "int8"
 
 
 @pytest.fixture(scope="session")
-def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def tiny_models(once: Once) -> dict[str, Path]:
     """``small`` sees a person of score 0.75, ``large`` one of 0.875, ``next`` one of 0.9375."""
-    folder = tmp_path_factory.mktemp("tiny")
-    return {
-        "small": tiny.convert(folder, "small", 0.75, noisy=30),
-        "large": tiny.convert(folder, "large", 0.875),
-        "next": tiny.convert(folder, "next", 0.9375),
-    }
+
+    def fill(folder: Path) -> None:
+        tiny.convert(folder, "small", 0.75, noisy=30)
+        tiny.convert(folder, "large", 0.875)
+        tiny.convert(folder, "next", 0.9375)
+
+    folder = once("tiny-web", fill)
+    return {name: folder / name for name in ("small", "large", "next")}
 
 
 @contextmanager

@@ -252,6 +252,41 @@ def test_a_lost_gpu_is_made_anew_from_the_cache_and_else_wasm_takes_over(visit, 
     assert site.sent() == 0
 
 
+def test_webgpu_finds_the_same_persons_and_a_lost_device_is_made_anew(visit, site):
+    visit.page.add_script_tag(url=f"{site.url}tfjs/tf-backend-webgpu.min.js")
+    chosen = visit.load(CHANNEL, backend="webgpu")["capabilities"]
+    assert chosen["backend"] == "webgpu"
+    assert visit.scores() == [0.875]
+    site.requests.clear()
+    answers = visit.run("""async () => {
+      const detect = async () => (await lab.pose.detect(new ImageData(64, 64))).map(({score}) => score);
+      const running = detect();
+      tf.backend().device.destroy();
+      const answers = [await running, await detect()];
+      Object.defineProperty(navigator, 'gpu', {value: undefined});
+      tf.backend().device.destroy();
+      return [...answers, await detect()];
+    }""")
+    assert answers == [[0.875]] * 3
+    assert visit.run("() => lab.pose.capabilities.backend") == "wasm", "no second device could be had"
+    assert site.sent() == 0
+
+
+NOTHING_RUNS = """() => {
+  WebAssembly.validate = () => false;
+  HTMLCanvasElement.prototype.getContext = () => null;
+}"""
+
+
+def test_without_webgl_and_simd_the_message_names_both_and_the_server_answers(visit):
+    visit.run(NOTHING_RUNS)
+    refused = visit.load(CHANNEL, backend="auto")["error"]
+    assert refused["code"] == "no-backend"
+    assert "webgl: no float textures" in refused["message"] and "wasm: no SIMD" in refused["message"]
+    script = "async (calls, detect) => [lab.pose.capabilities.tier, await detect()]"
+    assert with_server(visit, script, backend="auto") == ["server", [0.1]]
+
+
 def test_tensors_stay_as_many_frame_by_frame(visit):
     visit.load(CHANNEL)
     counts = visit.run("""async () => {
@@ -269,7 +304,7 @@ def test_a_soak_leaves_tensors_and_heap_as_they_were(visit):
     from benchmarks.web import soak
 
     visit.load(CHANNEL, smoothing=True)
-    result = soak(visit, 10)
-    assert result["frames"] > 100
+    result = soak(visit, 60, pause=30)
+    assert result["frames"] > 600
     assert len(result["tensors"]) == 1
     assert result["growth"] <= 0.05
