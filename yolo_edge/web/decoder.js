@@ -17,8 +17,8 @@ function overlap(boxes, a, b) {
   const width = Math.min(boxes[a + 2], boxes[b + 2]) - Math.max(boxes[a], boxes[b]);
   const height = Math.min(boxes[a + 3], boxes[b + 3]) - Math.max(boxes[a + 1], boxes[b + 1]);
   const shared = Math.max(width, 0) * Math.max(height, 0);
-  const total = (boxes[a + 2] - boxes[a]) * (boxes[a + 3] - boxes[a + 1]) +
-    (boxes[b + 2] - boxes[b]) * (boxes[b + 3] - boxes[b + 1]) - shared;
+  const area = (at) => (boxes[at + 2] - boxes[at]) * (boxes[at + 3] - boxes[at + 1]);
+  const total = area(a) + area(b) - shared;
   return total > 0 ? shared / total : 0;
 }
 
@@ -82,10 +82,11 @@ export class Decoder {
       this.classes[count] = output.class_index === null ? best : values[start + output.class_index * step];
       for (let n = 0; n < 2; n++) {
         const from = start + (output.box[0] + n) * step;
-        const [low, high] = [count * 4 + n, count * 4 + n + 2];
+        const one = values[from];
+        const two = values[from + 2 * step];
         const centred = output.box_format === 'centre-xywh';
-        boxes[low] = centred ? values[from] - values[from + 2 * step] / 2 : values[from];
-        boxes[high] = centred ? values[from] + values[from + 2 * step] / 2 : values[from + 2 * step];
+        boxes[count * 4 + n] = centred ? one - two / 2 : one;
+        boxes[count * 4 + n + 2] = centred ? one + two / 2 : two;
       }
       count++;
     }
@@ -153,11 +154,18 @@ function onGpu(tf, pixels, {W, H, width, height, left, top}, grey) {
   });
 }
 
-const axis = (from, to) => Array.from({length: to}, (_, n) => {
-  const at = Math.min(Math.max(((n + 0.5) * from) / to - 0.5, 0), from - 1);
-  const low = Math.floor(at);
-  return [low * 4, Math.min(low + 1, from - 1) * 4, at - low];
-});
+function axis(from, to) {
+  const lows = new Int32Array(to);
+  const highs = new Int32Array(to);
+  const parts = new Float64Array(to);
+  for (let n = 0; n < to; n++) {
+    const at = Math.min(Math.max(((n + 0.5) * from) / to - 0.5, 0), from - 1);
+    lows[n] = Math.floor(at) * 4;
+    highs[n] = Math.min(lows[n] + 4, from * 4 - 4);
+    parts[n] = at % 1;
+  }
+  return [lows, highs, parts];
+}
 
 // A canvas that draws smaller smooths in a way of its own.
 function onCpu(tf, pixels, {w, h, W, H, width, height, left, top}, grey) {
@@ -167,17 +175,20 @@ function onCpu(tf, pixels, {w, h, W, H, width, height, left, top}, grey) {
   context.drawImage(pixels, 0, 0);
   const {data} = context.getImageData(0, 0, w, h);
   const values = new Float32Array(W * H * 3).fill(grey);
-  const columns = axis(w, width);
-  axis(h, height).forEach(([above, below, down], y) => {
+  const [lows, highs, parts] = axis(w, width);
+  const [above, below, downs] = axis(h, height);
+  for (let y = 0; y < height; y++) {
+    const upper = data.subarray(above[y] * w);
+    const lower = data.subarray(below[y] * w);
     let to = ((top + y) * W + left) * 3;
     for (let x = 0; x < width; x++) {
-      const [before, after, part] = columns[x];
       for (let n = 0; n < 3; n++) {
-        const upper = data[above * w + before + n] * (1 - part) + data[above * w + after + n] * part;
-        const lower = data[below * w + before + n] * (1 - part) + data[below * w + after + n] * part;
-        values[to++] = Math.round(upper * (1 - down) + lower * down) / 255;
+        const [low, high] = [lows[x] + n, highs[x] + n];
+        const up = upper[low] * (1 - parts[x]) + upper[high] * parts[x];
+        const under = lower[low] * (1 - parts[x]) + lower[high] * parts[x];
+        values[to++] = ((up * (1 - downs[y]) + under * downs[y] + 0.5) | 0) / 255;
       }
     }
-  });
+  }
   return tf.tensor(values, [1, H, W, 3]);
 }

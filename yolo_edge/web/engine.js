@@ -110,7 +110,7 @@ class Engine {
   }
 }
 
-// The likely fastest first.
+// Fastest first.
 const PROBES = {
   async webgpu() {
     const adapter = await navigator.gpu?.requestAdapter();
@@ -132,7 +132,7 @@ const PROBES = {
 
 let turn;
 
-// Loads take turns: TF.js has one current backend.
+// In turns: TF.js has one current backend.
 export const climb = (...words) => (turn = Promise.allSettled([turn]).then(() => choose(...words)));
 
 // The first that is right and fast, else the fastest that is right.

@@ -83,7 +83,6 @@ const DEFAULTS = {
   clock: () => performance.timeOrigin + performance.now(),
 };
 
-// 'auto' is the largest that arrives within 4 seconds.
 function choose(variants, wanted) {
   const size = (name) => variants[name].wire_bytes;
   const names = Object.keys(variants).sort((a, b) => size(a) - size(b));
