@@ -23,6 +23,9 @@ def bench(
     threads: Annotated[int, typer.Option(help="Of WebAssembly in pages, for runtimes that take them.")] = 1,
     photo: Annotated[Path | None, typer.Option(help="What is looked at; a photo of ultralytics by default.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Tell what each kind of kernel takes.")] = False,
+    flag: Annotated[
+        list[str] | None, typer.Option(help="Of TensorFlow.js, NAME=VALUE: race each model once more with it.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Directory to make: bench.json, bench.csv, bench.png.")
     ] = None,
@@ -42,6 +45,7 @@ def bench(
         threads=threads,
         photo=photo,
         profile=profile,
+        flags=flag or (),
         output=output,
         browser=browser,
         force=force,

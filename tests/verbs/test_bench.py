@@ -116,3 +116,22 @@ def test_a_damaged_directory_is_named(tiny, tmp_path):
     next(damaged.glob("*.bin")).unlink()
     with pytest.raises(InputError, match=r"\.bin is missing"):
         yolo_edge.bench([tiny, damaged], backends="node")
+
+
+def test_a_flag_of_tensorflow_js_is_raced_beside_the_model_without_it(tiny):
+    result = yolo_edge.bench(tiny, backends="browser:webgl", rounds=1, flags=["WEBGL_USE_SHAPES_UNIFORMS=true"])
+    plain, flagged = result.measurements
+    assert flagged.name == f"{plain.name} WEBGL_USE_SHAPES_UNIFORMS=true"
+    assert plain.figures.reference == flagged.figures.reference == plain.name
+
+
+def test_a_flag_that_a_backend_does_not_know_is_named_in_its_row(tiny):
+    plain, flagged = yolo_edge.bench(tiny, backends="node", rounds=1, flags=["NO_SUCH_FLAG=1"]).measurements
+    assert plain.figures is not None and flagged.figures is None
+    assert "no flag NO_SUCH_FLAG" in flagged.unavailable
+
+
+@pytest.mark.parametrize("flag", ["WEBGL_PACK", "WEBGL_PACK=maybe", "=true", 'WEBGL_PACK="x"', ""])
+def test_what_is_no_flag_is_refused(tiny, flag):
+    with pytest.raises(UsageError, match="no flag of TensorFlow"):
+        yolo_edge.bench(tiny, backends="node", flags=[flag])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,8 @@ from yolo_edge.bundle.compress import BEST_QUALITY, FLOAT_QUALITY, compressed
 from yolo_edge.bundle.manifest import verify_directory
 from yolo_edge.errors import UsageError
 from yolo_edge.tfjs.manifest import MODEL_FILE
+
+Flag = bool | int | float
 
 BEST_QUALITY_BYTES = 3_000_000
 """Files of other makers up to this size are compressed at Brotli's best quality, larger ones at that of float weights:
@@ -66,6 +69,7 @@ class Contender:
         keypoint_names: of ``yolo``.
         is_peer: another maker's model or runtime.
         licence: of the model or the runtime that is another maker's; empty for directories.
+        flags: of TensorFlow.js that are set before it is loaded, by name.
     """
 
     name: str
@@ -81,6 +85,35 @@ class Contender:
     keypoint_names: tuple[str, ...] = ()
     is_peer: bool = False
     licence: str = ""
+    flags: tuple[tuple[str, Flag], ...] = ()
+
+
+def parse_flags(texts: Sequence[str]) -> tuple[tuple[str, Flag], ...]:
+    """Read flags of TensorFlow.js, ``"WEBGL_PACK=false"``.
+
+    Raises:
+        UsageError: one is not a name and a value.
+    """
+    flags = []
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = None
+        if not name.isidentifier() or not isinstance(parsed, bool | int | float):
+            raise UsageError(f"{text!r} is no flag of TensorFlow.js.", fix="Write --flag WEBGL_PACK=false.")
+        flags.append((name, parsed))
+    return tuple(flags)
+
+
+def with_flags(contenders: Sequence[Contender], flags: tuple[tuple[str, Flag], ...]) -> tuple[Contender, ...]:
+    """Enter each contender once more, with flags of TensorFlow.js; where there are none, as they are."""
+    if not flags:
+        return tuple(contenders)
+    suffix = ", ".join(f"{name}={json.dumps(value)}" for name, value in flags)
+    twins = [replace(contender, name=f"{contender.name} {suffix}", flags=flags) for contender in contenders]
+    return (*contenders, *twins)
 
 
 def directory_contenders(directories: Sequence[Path]) -> tuple[Contender, ...]:

@@ -110,6 +110,7 @@ def _order(contender: Contender, track: Track, folder: str, surroundings: _Surro
         "photo": {"file": PHOTO_FILE, "height": height, "width": width},
         "contract": contender.contract,
         "keypointNames": list(contender.keypoint_names),
+        "flags": dict(contender.flags),
     }
 
 

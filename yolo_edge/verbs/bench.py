@@ -20,7 +20,7 @@ from yolo_edge.photos.sources.builtin import shipped_photos
 from yolo_edge.pose.image import read_image
 from yolo_edge.runtime.base import ALIASES, RUNTIMES, RuntimeKind
 from yolo_edge.speed.chart import draw_race
-from yolo_edge.speed.contender import directory_contenders
+from yolo_edge.speed.contender import directory_contenders, parse_flags, with_flags
 from yolo_edge.speed.lane import Track
 from yolo_edge.speed.measurement import Measurement, measurements_csv
 from yolo_edge.speed.peers import enter_peers
@@ -81,6 +81,7 @@ def bench(
     threads: int = 1,
     photo: str | Path | None = None,
     profile: bool = False,
+    flags: Sequence[str] = (),
     output: str | Path | None = None,
     browser: str | Path | None = None,
     force: bool = False,
@@ -99,6 +100,7 @@ def bench(
         threads: of WebAssembly in pages, for runtimes that take them. TensorFlow.js 4.22.0 stays at one.
         photo: what is looked at; a photo of the ultralytics package by default.
         profile: tell what each kind of kernel takes.
+        flags: of TensorFlow.js, ``"WEBGL_USE_SHAPES_UNIFORMS=true"``: each directory is raced once more with them.
         output: a directory to make: ``bench.json``, ``bench.csv`` and ``bench.png``.
         browser: Chromium or Chrome; by default one is looked for.
         force: replace an existing output directory that yolo-edge made.
@@ -116,6 +118,7 @@ def bench(
             raise UsageError(f"{name} {value} is too few.", fix="Give 1 or more.")
     listed = [models] if isinstance(models, str | Path) else list(models)
     contenders = directory_contenders([Path(model) for model in listed])
+    twice = with_flags(contenders, parse_flags(flags))
     path = Path(photo) if photo is not None else shipped_photos()[0].path
     pixels = read_image(path)
     with ExitStack() as stack:
@@ -124,7 +127,7 @@ def bench(
             require_matplotlib()
             directory = stack.enter_context(staged_directory(Path(output), force=force))
         field = enter_peers(contenders) if peers else None
-        everyone = (*contenders, *(field.contenders if field else ()))
+        everyone = (*twice, *(field.contenders if field else ()))
         lab = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="yolo-edge-")))
         prepare_lab(lab, pixels, everyone)
         track = Track(

@@ -1,8 +1,18 @@
 // A TensorFlow.js graph model, of ours or of others.
 
-import {useBackend} from '../../runtime/js/engine.mjs';
+import {EngineError, useBackend} from '../../runtime/js/engine.mjs';
 import {counters} from './counters.mjs';
 import {watchKernels} from './kernels.mjs';
+
+function setFlags(tf, flags) {
+  for (const [name, value] of Object.entries(flags)) {
+    try {
+      tf.env().set(name, value);
+    } catch {
+      throw new EngineError('backend', `there is no flag ${name} here`);
+    }
+  }
+}
 
 export class GraphRunner {
   /**
@@ -11,6 +21,7 @@ export class GraphRunner {
    */
   static async open(place, lane) {
     const tf = await place.tensorflow(lane.threads);
+    setFlags(tf, lane.flags);
     const started = performance.now();
     await useBackend(tf, lane.backend);
     const model = await tf.loadGraphModel(place.graph(tf, lane.folder, lane.file));
