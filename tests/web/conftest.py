@@ -66,10 +66,12 @@ class Visit:
 
     page: Any
     site: Site
+    backend: str = "wasm"
 
     def reload(self) -> None:
         self.page.goto(f"{self.site.url}lab/page.html")
         self.page.wait_for_function("() => window.lab")
+        self.run("backend => { lab.backend = backend; }", self.backend)
 
     def load(self, path: str, **options: Any) -> dict[str, Any]:
         """``lab.load``; None stands for undefined."""
@@ -110,13 +112,22 @@ def site(releases: Releases, packages: Path) -> Iterator[Site]:
         yield running
 
 
+BOTH_BACKENDS = pytest.mark.parametrize("backend", ["wasm", "webgl"])
+
+
 @pytest.fixture
-def new_visit(browser: Any, site: Site) -> Iterator[Callable[[], Visit]]:
+def backend() -> str:
+    """The backend of loads that name none; tests that matter on both are marked with ``BOTH_BACKENDS``."""
+    return "wasm"
+
+
+@pytest.fixture
+def new_visit(browser: Any, site: Site, backend: str) -> Iterator[Callable[[], Visit]]:
     """Opens visits of one visitor: they share caches and localStorage."""
     context = browser.new_context()
 
     def make() -> Visit:
-        visit = Visit(context.new_page(), site)
+        visit = Visit(context.new_page(), site, backend)
         visit.reload()
         return visit
 

@@ -16,7 +16,7 @@ async function load(url, options = {}) {
   const progress = [];
   const started = performance.now();
   try {
-    lab.pose = await edge.loadPose(url, {backend: 'wasm', onProgress: (step) => progress.push(step), ...options});
+    lab.pose = await edge.loadPose(url, {backend: lab.backend, onProgress: (step) => progress.push(step), ...options});
     const {capabilities, names, skeleton} = lab.pose;
     return {capabilities, names, skeleton, progress, milliseconds: performance.now() - started};
   } catch (error) {
@@ -32,4 +32,4 @@ async function detect(url) {
   }
 }
 
-window.lab = {...edge, load, detect, picture, plain, pose: null};
+window.lab = {...edge, load, detect, picture, plain, pose: null, backend: 'wasm'};

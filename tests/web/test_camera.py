@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.nets import shipped_photo
-from tests.web.conftest import Visit, chromium
+from tests.web.conftest import BOTH_BACKENDS, Visit, chromium
 from tests.web.releases import Releases
 from tests.web.site import serve
 
@@ -28,7 +28,7 @@ def write_clip(path: Path, frames: int = 8) -> None:
             file.write(b"FRAME\n" + cv2.cvtColor(small, cv2.COLOR_BGR2YUV_I420).tobytes())
 
 
-CAMERA = """async (url) => {
+CAMERA = """async ([url, count]) => {
   await lab.load(url, {smoothing: true});
   const video = document.createElement('video');
   video.muted = true;
@@ -36,12 +36,13 @@ CAMERA = """async (url) => {
   video.srcObject = await navigator.mediaDevices.getUserMedia({video: true});
   await video.play();
   const frames = [];
-  for (let n = 0; n < 5; n++) frames.push(await lab.pose.detect(video));
+  for (let n = 0; n < count; n++) frames.push(await lab.pose.detect(video));
   return {early, size: [video.videoWidth, video.videoHeight], frames};
 }"""
 
 
-def test_persons_are_found_by_the_camera(tmp_path, packages, web_directory):
+@BOTH_BACKENDS
+def test_persons_are_found_by_the_camera(tmp_path, packages, web_directory, backend):
     write_clip(tmp_path / "clip.y4m")
     releases = Releases(tmp_path / "store")
     releases.publish("1.0.0", {"int8": web_directory})
@@ -52,9 +53,9 @@ def test_persons_are_found_by_the_camera(tmp_path, packages, web_directory):
         f"--use-file-for-fake-video-capture={tmp_path / 'clip.y4m'}",
     )
     with serve({"store": releases.root}, packages) as running, chromium(*flags) as browser:
-        visit = Visit(browser.new_page(), running)
+        visit = Visit(browser.new_page(), running, backend)
         visit.reload()
-        seen = visit.run(CAMERA, f"{running.url}store/{CHANNEL}")
+        seen = visit.run(CAMERA, [f"{running.url}store/{CHANNEL}", 5 if backend == "wasm" else 2])
     assert seen["early"] == "source"
     width, height = seen["size"]
     assert width and height
@@ -63,4 +64,5 @@ def test_persons_are_found_by_the_camera(tmp_path, packages, web_directory):
         box = persons[0]["box"]
         assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["height"] > 0.4 * height
     ids = [{person["id"] for person in persons} for persons in seen["frames"]]
-    assert ids[0] & ids[-1], "a person who stands still keeps its number"
+    if backend == "wasm":  # a frame of software WebGL takes the second after which a person is forgotten
+        assert ids[0] & ids[-1], "a person who stands still keeps its number"

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.web import site as behaviour
+from tests.web.conftest import BOTH_BACKENDS
 from tests.web.releases import canonical
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -18,10 +19,11 @@ def code(answer):
     return answer["error"]["code"] if "error" in answer else None
 
 
-def test_a_channel_leads_to_persons_and_progress_is_told_in_bytes(visit, site):
+@BOTH_BACKENDS
+def test_a_channel_leads_to_persons_and_progress_is_told_in_bytes(visit, site, backend):
     answer = visit.load(CHANNEL)
     chosen = answer["capabilities"]
-    assert (chosen["tier"], chosen["backend"], chosen["variant"]) == ("edge", "wasm", "large")
+    assert (chosen["tier"], chosen["backend"], chosen["variant"]) == ("edge", backend, "large")
     assert (chosen["name"], chosen["version"], chosen["channel"], chosen["canary"]) == (
         "yolo-lite",
         "1.0.0",
@@ -46,6 +48,7 @@ def test_persons_are_in_source_pixels_with_named_keypoints(visit):
     assert person["keypoints"][16] == {"x": 96, "y": 112, "score": 1, "name": "right_ankle"}
 
 
+@BOTH_BACKENDS
 def test_the_second_visit_fetches_the_channel_alone(new_visit, site):
     new_visit().load(CHANNEL)
     site.requests.clear()
@@ -55,6 +58,7 @@ def test_the_second_visit_fetches_the_channel_alone(new_visit, site):
     assert second.scores() == [0.875]
 
 
+@BOTH_BACKENDS
 def test_the_second_visit_works_offline(new_visit, site):
     new_visit().load(CHANNEL)
     site.rules[".json"] = site.rules[".bin"] = behaviour.down
@@ -105,6 +109,7 @@ def test_a_stored_file_that_was_changed_is_fetched_again(new_visit, site):
     assert [path for path, _ in site.requests if path.endswith(".bin")] != []
 
 
+@BOTH_BACKENDS
 def test_a_promoted_version_is_taken_by_the_next_load_and_evicts_the_old_one(visit, site, releases, tiny_models):
     visit.load(CHANNEL)
     releases.publish("1.1.0", {"large": tiny_models["next"]})

@@ -7,6 +7,7 @@ import pytest
 
 from tests.nets import shipped_photo
 from tests.web import site as behaviour
+from tests.web.conftest import BOTH_BACKENDS
 from yolo_edge.bundle.manifest import read_manifest
 from yolo_edge.pose.decode import detect
 from yolo_edge.pose.image import read_image
@@ -92,6 +93,7 @@ def test_a_source_without_pixels_and_a_model_that_is_disposed_of_are_named(visit
     assert codes[1] > 0 and codes[2] == 0
 
 
+@BOTH_BACKENDS
 def test_frames_are_dropped_and_never_queued(visit):
     visit.load(CHANNEL)
     answers = visit.run("""async () => {
@@ -122,7 +124,8 @@ def with_server(visit, script, **options):
     return visit.run(SERVER, [f"{visit.site.url}store/{CHANNEL}", options, script])
 
 
-def test_where_no_backend_is_fast_enough_the_server_answers_until_its_breaker_opens(visit):
+@pytest.mark.parametrize("ladder", ["auto", "webgl"])
+def test_where_no_backend_is_fast_enough_the_server_answers_until_its_breaker_opens(visit, ladder):
     answers = with_server(
         visit,
         """async (calls, detect) => {
@@ -135,7 +138,7 @@ def test_where_no_backend_is_fast_enough_the_server_answers_until_its_breaker_op
           told.push(await detect(), lab.pose.capabilities.circuit.state);
           return told;
         }""",
-        backend="auto",
+        backend=ladder,
         slowest=0,
     )
     assert answers[:2] == ["server", [0.1]]
@@ -145,6 +148,7 @@ def test_where_no_backend_is_fast_enough_the_server_answers_until_its_breaker_op
     assert answers[9:] == [[0.1], "closed"]
 
 
+@BOTH_BACKENDS
 def test_a_model_that_cannot_be_had_leaves_the_work_to_the_server(visit, site):
     site.rules[".bin"] = behaviour.tampered
     tier, reasons, scores = with_server(
@@ -154,6 +158,7 @@ def test_a_model_that_cannot_be_had_leaves_the_work_to_the_server(visit, site):
     assert any("SHA-256 differs" in reason for reason in reasons)
 
 
+@BOTH_BACKENDS
 def test_the_better_variant_takes_over_without_a_gap_or_a_frame_twice(visit, site):
     site.rules["large/model.json"] = lambda answer: setattr(answer, "seconds", 0.7)
     first, frames, variant = visit.run(
