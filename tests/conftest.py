@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
         target, filled = root / name, root / f"{name}.filled"
         with FileLock(root / f"{name}.lock"):
             if not filled.exists():
+                shutil.rmtree(target, ignore_errors=True)  # of an attempt that failed
                 target.mkdir()
                 fill(target)
                 filled.touch()

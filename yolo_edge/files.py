@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from yolo_edge.errors import InputError, OutputError
+from yolo_edge.errors import InputError, OutputError, UsageError
 
 MANIFEST_FILE = "manifest.json"
 """What yolo-edge calls the record of a directory's files; see :mod:`yolo_edge.bundle.manifest`."""
@@ -183,6 +183,17 @@ def _replace_directory(staging: Path, target: Path) -> None:
         if not target.exists():
             os.rename(retired, target)
         shutil.rmtree(retired, ignore_errors=True)
+
+
+def keep_apart(target: Path, sources: Iterable[Path]) -> None:
+    """Refuse an output directory that is, or holds, something that is read: with ``force`` it would be replaced.
+
+    Raises:
+        UsageError: it does.
+    """
+    for source in sources:
+        if source.resolve().is_relative_to(target.resolve()):
+            raise UsageError(f"The output {target} holds {source}, which is read.", fix="Choose another output.")
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def test_what_cannot_be_raced_is_refused(tiny, tmp_path):
         directory_contenders([])
     with pytest.raises(UsageError, match="tiny is given twice"):
         directory_contenders([tiny, tiny])
-    with pytest.raises(ModelError, match="not made by yolo-edge"):
+    with pytest.raises(ModelError, match="does not exist"):
         directory_contenders([tmp_path / "nowhere"])
     damaged = tmp_path / "damaged"
     shutil.copytree(tiny, damaged)

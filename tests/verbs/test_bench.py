@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import shutil
@@ -80,7 +81,7 @@ def test_wrong_options_are_refused_at_the_door(tiny, options, kind, message):
 
 
 def test_what_is_no_model_and_what_is_in_the_way_is_refused_at_the_door(tiny, tmp_path):
-    with pytest.raises(ModelError, match="not made by yolo-edge"):
+    with pytest.raises(ModelError, match="no model.json"):
         yolo_edge.bench(tmp_path)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "letter.txt").write_text("mine")
@@ -118,6 +119,8 @@ def test_a_damaged_directory_is_named(tiny, tmp_path):
         yolo_edge.bench([tiny, damaged], backends="node")
 
 
+@pytest.mark.slow
+@pytest.mark.browser
 def test_a_flag_of_tensorflow_js_is_raced_beside_the_model_without_it(tiny):
     result = yolo_edge.bench(tiny, backends="browser:webgl", rounds=1, flags=["WEBGL_USE_SHAPES_UNIFORMS=true"])
     plain, flagged = result.measurements
@@ -131,7 +134,38 @@ def test_a_flag_that_a_backend_does_not_know_is_named_in_its_row(tiny):
     assert "no flag NO_SUCH_FLAG" in flagged.unavailable
 
 
-@pytest.mark.parametrize("flag", ["WEBGL_PACK", "WEBGL_PACK=maybe", "=true", 'WEBGL_PACK="x"', ""])
+@pytest.mark.parametrize("flag", ["WEBGL_PACK", "WEBGL_PACK=maybe", "=true", "WEBGL_PACK=NaN", 'WEBGL_PACK="x"', ""])
 def test_what_is_no_flag_is_refused(tiny, flag):
     with pytest.raises(UsageError, match="no flag of TensorFlow"):
         yolo_edge.bench(tiny, backends="node", flags=[flag])
+
+
+def test_an_output_never_replaces_a_model(tiny, tmp_path):
+    model = tmp_path / "models" / "tiny"
+    shutil.copytree(tiny, model)
+    for output in (model, model.parent):
+        with pytest.raises(UsageError, match="which is read"):
+            yolo_edge.bench(model, backends="node", output=output, force=True)
+    assert (model / "model.json").is_file()
+
+
+def test_what_the_browser_lacks_is_said_before_anything_is_measured(tiny, capsys):
+    assert cli.run(["bench", str(tiny), "--backends", "node,browser:wasm", "--browser", "/nonexistent"]) == 2
+    assert "Racing" not in capsys.readouterr().err
+    with pytest.raises(UsageError, match="no backend that runs in it"):
+        yolo_edge.bench(tiny, backends="node", browser="/nonexistent")
+
+
+def test_inside_asyncio_a_browser_is_refused_at_the_door(tiny):
+    async def inside():
+        yolo_edge.bench(tiny, backends="node,browser:wasm", rounds=1)
+
+    with pytest.raises(UsageError, match="asyncio"):
+        asyncio.run(inside())
+
+
+def test_brackets_in_names_are_shown_as_they_are(tiny, tmp_path, capsys):
+    model = tmp_path / "x[" / "red]y"
+    shutil.copytree(tiny, model)
+    assert cli.run(["bench", str(model), str(tiny), "--backends", "node", "--rounds", "1"]) == 0
+    assert "red]y" in capsys.readouterr().out

@@ -98,6 +98,21 @@ def find_browser(browser_path: Path | None = None) -> Path | None:
     return next((Path(path) for name in _PROGRAMS if (path := shutil.which(name))), None)
 
 
+def refuse_event_loop() -> None:
+    """Refuse to go on inside asyncio, where Playwright cannot be used as it is here.
+
+    Raises:
+        UsageError: an event loop runs in this thread, as in a notebook.
+    """
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError("Playwright does not start inside asyncio.", fix="Call it in a thread of its own, or a script.")
+
+
 def launch_chromium(
     playwright: Any, program: Path | None, *, software_rendering: bool, flags: Sequence[str] = (), **options: Any
 ) -> Any:
@@ -152,7 +167,7 @@ def open_chromium(stack: ExitStack, program: Path | None, *, software_rendering:
     if program is None and not Path(playwright.chromium.executable_path).exists():
         raise MissingComponentError("No Chromium or Chrome was found.", fix=_BROWSER_FIX)
     scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="yolo-edge-", ignore_cleanup_errors=True))
-    with _start_explained(program):
+    with _start_explained(str(program or "Chromium")):
         browser = launch_chromium(
             playwright,
             program,
@@ -173,7 +188,7 @@ def open_page(browser: Any, url: str) -> Any:
     Raises:
         MissingComponentError: the browser does not open it.
     """
-    with _start_explained(None):
+    with _start_explained("A page of Chromium"):
         page = browser.new_context().new_page()
         page.goto(url, timeout=START_SECONDS * 1000)
         page.wait_for_function("() => globalThis.yoloEdge", timeout=START_SECONDS * 1000)
@@ -181,15 +196,13 @@ def open_page(browser: Any, url: str) -> Any:
 
 
 @contextmanager
-def _start_explained(program: Path | None) -> Iterator[None]:
+def _start_explained(what: str) -> Iterator[None]:
     from playwright.sync_api import Error
 
     try:
         yield
     except Error as error:
-        raise MissingComponentError(
-            f"{program or 'Chromium'} could not be started: {first_line(error)}", fix=_BROWSER_FIX
-        ) from error
+        raise MissingComponentError(f"{what} could not be started: {first_line(error)}", fix=_BROWSER_FIX) from error
 
 
 def ask_page(page: Any, method: str, argument: Any, *, action: str, place: str, seconds: float) -> dict[str, Any]:

@@ -108,9 +108,10 @@ class NodeChild:
             ) from failure[0]
         header, payload = answer[0]
         if "error" in header:
+            again = "Convert the model again if its files were changed, or try another runtime."
             raise ENGINE_ERRORS[header["kind"]](
                 f"Node could not {action} {self._subject}: {header['error']}.",
-                fix="Convert the model again if its files were changed, or try another runtime.",
+                fix="Try another runtime." if header["kind"] == "backend" else again,
             )
         return header, payload
 

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 from yolo_edge.bundle.compress import BEST_QUALITY, FLOAT_QUALITY, compressed
 from yolo_edge.bundle.manifest import verify_directory
 from yolo_edge.errors import UsageError
+from yolo_edge.runtime.base import source_kind
 from yolo_edge.tfjs.manifest import MODEL_FILE
 
 Flag = bool | int | float
+"""A value of a flag of TensorFlow.js."""
 
 BEST_QUALITY_BYTES = 3_000_000
 """Files of other makers up to this size are compressed at Brotli's best quality, larger ones at that of float weights:
@@ -101,7 +104,7 @@ def parse_flags(texts: Sequence[str]) -> tuple[tuple[str, Flag], ...]:
             parsed = json.loads(value)
         except ValueError:
             parsed = None
-        if not name.isidentifier() or not isinstance(parsed, bool | int | float):
+        if not name.isidentifier() or not isinstance(parsed, bool | int | float) or not isfinite(parsed):
             raise UsageError(f"{text!r} is no flag of TensorFlow.js.", fix="Write --flag WEBGL_PACK=false.")
         flags.append((name, parsed))
     return tuple(flags)
@@ -125,7 +128,10 @@ def directory_contenders(directories: Sequence[Path]) -> tuple[Contender, ...]:
     """
     if not directories:
         raise UsageError("There is no model to measure.", fix="Give one or more converted directories.")
-    twice = [str(path) for path, count in Counter(path.absolute() for path in directories).items() if count > 1]
+    for directory in directories:
+        if source_kind(directory) != "directory":
+            raise UsageError(f"{directory} is no converted directory.", fix="Make one with: yolo-edge convert")
+    twice = [str(path) for path, count in Counter(path.resolve() for path in directories).items() if count > 1]
     if twice:
         raise UsageError(f"{twice[0]} is given twice.", fix="Give each directory once.")
     return tuple(map(_directory_contender, directories, _short_names(directories)))
@@ -147,7 +153,7 @@ def _directory_contender(directory: Path, name: str) -> Contender:
 
 def _short_names(directories: Sequence[Path]) -> list[str]:
     """Return the last parts of the paths, as many as it takes to tell them apart."""
-    parts = [path.absolute().parts for path in directories]
+    parts = [path.resolve().parts for path in directories]
     for count in range(1, max(map(len, parts)) + 1):
         names = ["/".join(path[-count:]) for path in parts]
         if len(set(names)) == len(names):

@@ -62,8 +62,9 @@ class Figures:
     """What a model took.
 
     Attributes:
-        load_milliseconds: start of the backend and loading of the files, which come from this machine.
-        first_milliseconds: the first prediction: shaders compiled, weights decoded.
+        load_milliseconds: start of the backend and loading of the files, which come from this machine. Observed once;
+            the first model of a backend pays for what all need.
+        first_milliseconds: the first prediction: shaders compiled, weights decoded. Observed once as well.
         frame_milliseconds: each turn's prediction, from values in JavaScript memory to the output there.
         ratio: median of the turns' ratios to ``reference``.
         reference: the name of what it is compared with.

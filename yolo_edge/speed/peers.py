@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from yolo_edge.console import say
+from yolo_edge.errors import MissingComponentError
 from yolo_edge.files import sha256_of
 from yolo_edge.runtime.packages import install_packages
 from yolo_edge.speed.contender import Contender, wire_bytes_of_files
@@ -110,12 +111,19 @@ def enter_peers(models: Sequence[Contender]) -> PeerField:
 
 
 def _graph_contender(peer: Peer, folder: Path) -> Contender:
+    try:
+        wire_bytes = wire_bytes_of_files(folder / f"{peer.name}{suffix}" for suffix in (".json", ".bin"))
+    except OSError as error:
+        raise MissingComponentError(
+            f"The peers' packages in {folder.parents[3]} are damaged: {error.strerror}, {error.filename}.",
+            fix="Delete that folder, they are fetched again.",
+        ) from error
     return Contender(
         name=peer.name,
         folder=folder,
         file=f"{peer.name}.json",
         image_size=(peer.side, peer.side),
-        wire_bytes=wire_bytes_of_files(folder / f"{peer.name}{suffix}" for suffix in (".json", ".bin")),
+        wire_bytes=wire_bytes,
         input_form=peer.input_form,
         outputs=peer.outputs,
         decode=peer.decode,

@@ -1,11 +1,12 @@
 """The race: all models of a backend, each in its own process or page, turn by turn on the same photo.
 
-What slows the machine slows all alike, so the ratio of each turn is one observation, and its median is what counts. The
-order rotates from turn to turn, so that nobody always follows the same one.
+What slows the machine slows all alike, so the ratio of each turn is one observation, and its median is what counts.
+Each turn has an order of its own, drawn with a fixed seed, so that nobody always follows the same one.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +72,7 @@ class _Runner:
             work(self.lane)
         except _NAMED_IN_A_ROW as error:
             self.lane, self.problem = None, error
+            say(f"{self.contender.name} dropped out. {error.what}")
 
     def run(self, lane: Lane) -> None:
         self.frames.append(lane.ask("frame")["milliseconds"])
@@ -107,10 +109,11 @@ def race(
     try:
         with open_host(kind, track, contenders) as host:
             _open_lanes(kind, host, runners)
-            _take_turns(kind, runners, rounds)
             for runner in runners:
-                runner.attempt(runner.inspect)
-                if profile:
+                runner.attempt(runner.inspect)  # before whole frames, some of which resize photos in the same memory
+            _take_turns(kind, runners, rounds)
+            if profile:
+                for runner in runners:
                     runner.attempt(runner.profile)
             return _measurements(kind, runners)
     except _NAMED_IN_A_ROW as error:
@@ -137,8 +140,7 @@ def _check_backend(kind: RuntimeKind, contender: Contender) -> None:
 def _take_turns(kind: RuntimeKind, runners: Sequence[_Runner], rounds: int) -> None:
     with progress(f"Racing on {kind.name}", rounds + SETTLING, "turns") as advance:
         for turn in range(rounds + SETTLING):
-            start = turn % len(runners)
-            order = [*runners[start:], *runners[:start]]
+            order = random.Random(turn).sample(runners, len(runners))
             for runner in order:
                 runner.attempt(runner.run)
             for runner in order:

@@ -15,10 +15,11 @@ from yolo_edge.bundle.manifest import SCHEMA_VERSION
 from yolo_edge.console import say
 from yolo_edge.errors import UsageError
 from yolo_edge.figures import require_matplotlib
-from yolo_edge.files import staged_directory, write_listing
+from yolo_edge.files import keep_apart, staged_directory, write_listing
 from yolo_edge.photos.sources.builtin import shipped_photos
 from yolo_edge.pose.image import read_image
 from yolo_edge.runtime.base import ALIASES, RUNTIMES, RuntimeKind
+from yolo_edge.runtime.browser import find_browser, refuse_event_loop
 from yolo_edge.speed.chart import draw_race
 from yolo_edge.speed.contender import directory_contenders, parse_flags, with_flags
 from yolo_edge.speed.lane import Track
@@ -117,8 +118,11 @@ def bench(
         if value < 1:
             raise UsageError(f"{name} {value} is too few.", fix="Give 1 or more.")
     listed = [models] if isinstance(models, str | Path) else list(models)
-    contenders = directory_contenders([Path(model) for model in listed])
-    twice = with_flags(contenders, parse_flags(flags))
+    program = _checked_browser(kinds, browser)
+    directories = [Path(model) for model in listed]
+    if output is not None:
+        keep_apart(Path(output), directories)
+    contenders = with_flags(directory_contenders(directories), parse_flags(flags))
     path = Path(photo) if photo is not None else shipped_photos()[0].path
     pixels = read_image(path)
     with ExitStack() as stack:
@@ -127,7 +131,7 @@ def bench(
             require_matplotlib()
             directory = stack.enter_context(staged_directory(Path(output), force=force))
         field = enter_peers(contenders) if peers else None
-        everyone = (*twice, *(field.contenders if field else ()))
+        everyone = (*contenders, *(field.contenders if field else ()))
         lab = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="yolo-edge-")))
         prepare_lab(lab, pixels, everyone)
         track = Track(
@@ -135,7 +139,7 @@ def bench(
             photo_size=(pixels.shape[0], pixels.shape[1]),
             threads=threads,
             onnxruntime=field.onnxruntime if field else None,
-            browser_path=Path(browser) if browser is not None else None,
+            browser_path=program,
         )
         rows = [row for kind in kinds for row in race(kind, everyone, track, rounds=rounds, profile=profile)]
         _raise_if_nothing_ran(rows)
@@ -171,6 +175,20 @@ def parse_backends(backends: str | Sequence[str] | None) -> tuple[RuntimeKind, .
         if name not in known:
             raise UsageError(f"There is no backend '{name}' to measure on.", fix=fix)
     return tuple(known[name] for name in names)
+
+
+def _checked_browser(kinds: Sequence[RuntimeKind], browser: str | Path | None) -> Path | None:
+    """Find the browser before anything is measured; None where Playwright has its own, or none is needed.
+
+    Raises:
+        UsageError: it is no program, no backend runs in it, or this is called inside asyncio.
+    """
+    if all(kind.module != "browser" for kind in kinds):
+        if browser is not None:
+            raise UsageError("--browser is given, but no backend that runs in it.", fix="Add --backends browser:wasm.")
+        return None
+    refuse_event_loop()
+    return find_browser(Path(browser) if browser is not None else None)
 
 
 def _raise_if_nothing_ran(rows: Sequence[Measurement]) -> None:

@@ -35,11 +35,12 @@ class MoveNetFinder {
 
   decode(values) {
     const rows = values.length % 51 ? 56 : 51;  // several persons have a box and a score besides
+    const mean = (keypoints) => keypoints.reduce((sum, {score}) => sum + score, 0) / keypoints.length;
     const persons = [];
     for (let start = 0; start < values.length; start += rows) {
       const keypoints = [];
       for (let n = start; n < start + 51; n += 3) keypoints.push(this.place(values[n], values[n + 1], values[n + 2]));
-      persons.push({keypoints, score: rows > 51 ? values[start + 55] : 1});
+      persons.push({keypoints, score: rows > 51 ? values[start + 55] : mean(keypoints)});
     }
     return persons.filter(({score}) => score > 0.25).length;
   }

@@ -26,7 +26,7 @@ const place = {
   },
   /** What computes, and with how many threads of WebAssembly really: TensorFlow.js may take fewer than it is given. */
   async facts(tf, {backend, threads}) {
-    if (!tf) return {versions: {}, adapter: null, threads};
+    if (!tf) return {versions: {}, adapter: null, threads: globalThis.crossOriginIsolated ? threads : 1};
     const used = backend === 'wasm' ? tf.wasm.getThreadsCount() : null;
     return {versions: {}, adapter: await adapter(tf, backend), threads: used};
   },
