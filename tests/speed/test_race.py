@@ -110,6 +110,9 @@ class ScriptedLane:
         }
         self.name, self.base, self.course, self.asked, self.ends_at = name, base, iter(course), asked, ends_at
 
+    def close(self):
+        self.asked.append(f"{self.name} closed")
+
     def ask(self, job, argument=None):
         if job != "frame":
             return dict.fromkeys(("kernels", "draws", "tensorBytes", "peakTensorBytes", "wasmBytes", "scriptBytes"))
@@ -165,6 +168,18 @@ def test_models_are_compared_with_the_first_of_their_size(contender, scripted):
 
 
 def test_a_model_that_ends_in_the_middle_leaves_the_race(contender, scripted):
-    rows, _ = scripted(contender, {"a": 1.0, "b": 2.0, "c": 3.0}, ends_at={"a": 3})
+    rows, asked = scripted(contender, {"a": 1.0, "b": 2.0, "c": 3.0}, ends_at={"a": 3})
+    assert asked.count("a closed") == 1, "it takes no more time from the others"
     assert rows[0].figures is None and rows[0].unavailable == "a ended."
     assert [(row.figures.reference, row.figures.ratio) for row in rows[1:]] == [("b", 1), ("b", 1.5)]
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_shard_that_is_gone_when_a_page_asks_for_it_is_no_measurement(contender, tmp_path, raced):
+    folder = tmp_path / "model"
+    shutil.copytree(contender.folder, folder)
+    for shard in folder.glob("*.bin"):
+        shard.unlink()
+    with pytest.raises(ModelError):
+        raise raced(RUNTIMES["browser:wasm"], [replace(contender, folder=folder)])[0].problem

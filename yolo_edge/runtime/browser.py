@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,14 @@ def open_page(browser: Any, url: str) -> Any:
         page.goto(url, timeout=START_SECONDS * 1000)
         page.wait_for_function("() => globalThis.yoloEdge", timeout=START_SECONDS * 1000)
     return page
+
+
+def close_page(page: Any) -> None:
+    """Close a page and its context, also while it computes, and if it has ended already."""
+    from playwright.sync_api import Error
+
+    with suppress(Error):
+        page.context.close()
 
 
 @contextmanager

@@ -12,8 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from yolo_edge.errors import ModelError
 from yolo_edge.runtime.base import RuntimeKind
-from yolo_edge.runtime.browser import ask_page, find_browser, has_gpu, open_chromium, open_page, raise_page_error
+from yolo_edge.runtime.browser import (
+    ask_page,
+    close_page,
+    find_browser,
+    has_gpu,
+    open_chromium,
+    open_page,
+    raise_page_error,
+)
 from yolo_edge.runtime.child import NodeChild
 from yolo_edge.runtime.loopback import LoopbackServer, tfjs_files
 from yolo_edge.runtime.packages import SCRIPTS as RUNTIME_SCRIPTS
@@ -72,6 +81,9 @@ class Lane(Protocol):
             ModelError: the model or the process failed.
         """
 
+    def close(self) -> None:
+        """End what the lane runs, so that it takes no time from the others. May be called twice."""
+
 
 class Host(Protocol):
     """Opens lanes."""
@@ -125,6 +137,10 @@ class NodeLane:
         """See :class:`Lane`."""
         return self._child.exchange(_ACTIONS[job], ANSWER_SECONDS, {"job": job, "argument": argument or {}})[0]
 
+    def close(self) -> None:
+        """See :class:`Lane`."""
+        self._child.close()
+
 
 class NodeHost:
     """Opens lanes in Node; what ends them goes onto ``stack``."""
@@ -156,6 +172,10 @@ class PageLane:
         raise_page_error(answer, **words)
         return answer
 
+    def close(self) -> None:
+        """See :class:`Lane`."""
+        close_page(self._page)
+
 
 class PageHost:
     """Opens lanes in pages of one Chromium; what ends it goes onto ``stack``."""
@@ -178,7 +198,13 @@ class PageHost:
         bundle = f"onnxruntime/{self._track.onnxruntime.name}" if self._track.onnxruntime else ""
         surroundings = _Surroundings(str(self._kind.backend), self._track.threads, "lab", bundle)
         order = _order(contender, self._track, self._folders[contender.folder], surroundings)
-        return PageLane(page, f"{contender.name} in {self._kind.name}", order)
+        lane = PageLane(page, f"{contender.name} in {self._kind.name}", order)
+        lost = sorted(set(self._server.missing))
+        if lost:
+            self._server.missing.clear()
+            lane.close()
+            raise ModelError(f"{contender.folder} lacks {', '.join(lost)}.", fix="Convert the model again.")
+        return lane
 
 
 def page_files(packages: Path) -> dict[str, Path]:

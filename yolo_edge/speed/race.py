@@ -71,6 +71,7 @@ class _Runner:
         try:
             work(self.lane)
         except _NAMED_IN_A_ROW as error:
+            self.lane.close()
             self.lane, self.problem = None, error
             say(f"{self.contender.name} dropped out. {error.what}")
 
