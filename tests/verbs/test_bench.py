@@ -81,7 +81,7 @@ def test_wrong_options_are_refused_at_the_door(tiny, options, kind, message):
 
 
 def test_what_is_no_model_and_what_is_in_the_way_is_refused_at_the_door(tiny, tmp_path):
-    with pytest.raises(ModelError, match="no model.json"):
+    with pytest.raises(ModelError, match=r"no model\.json"):
         yolo_edge.bench(tmp_path)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "letter.txt").write_text("mine")
