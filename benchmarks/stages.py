@@ -59,6 +59,7 @@ variants:
   - scheme: int8
   - scheme: rd
     max_bytes: 1.4MB
+samples: {samples}
 validation:
   runtimes: [node, browser:wasm]
 gate:
@@ -125,14 +126,16 @@ def rebind(function: Any, wrapped: Any) -> None:
                     setattr(module, attribute, wrapped)
 
 
-def commands(work: Path) -> dict[str, Callable[[], object]]:
-    """Name → what is measured, in an empty directory; what must be there before is made by ``prepare``."""
+def commands(work: Path, samples: int) -> dict[str, Callable[[], object]]:
+    """Name → what is measured; ``validate`` finds its model in ``work``."""
     import yolo_edge
 
-    (work / "recipe.yaml").write_text(RECIPE)
+    (work / "recipe.yaml").write_text(RECIPE.format(samples=samples))
     return {
         "convert": lambda: yolo_edge.convert("yolo11n-pose", work / "out"),
-        "quantize": lambda: yolo_edge.quantize("yolo11n-pose", work / "out", quantize="rd", max_bytes="1.4MB"),
+        "quantize": lambda: yolo_edge.quantize(
+            "yolo11n-pose", work / "out", quantize="rd", max_bytes="1.4MB", samples=samples
+        ),
         "validate": lambda: yolo_edge.validate(
             work / "model", output=work / "out", runtime=["node", "browser:wasm"], benchmark="builtin"
         ),
@@ -140,7 +143,7 @@ def commands(work: Path) -> dict[str, Callable[[], object]]:
     }
 
 
-def measure(name: str, work: Path) -> dict[str, float]:
+def measure(name: str, work: Path, samples: int) -> dict[str, float]:
     """Run a command in this process, and return the seconds of each stage."""
     import yolo_edge
 
@@ -152,7 +155,7 @@ def measure(name: str, work: Path) -> dict[str, float]:
     imported = time.perf_counter() - started
     clocks = Clocks()
     install(clocks)
-    run = commands(work)[name]
+    run = commands(work, samples)[name]
     started = time.perf_counter()
     run()
     total = time.perf_counter() - started + imported
@@ -176,15 +179,16 @@ def main() -> None:
     names = ("convert", "quantize", "validate", "release")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("commands", nargs="*", help=f"of {', '.join(names)}; all by default")
+    parser.add_argument("--samples", type=int, default=80, help="calibration inputs")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.here:
         with tempfile.TemporaryDirectory() as scratch:
-            print(json.dumps(measure(given.commands[0], Path(scratch))))
+            print(json.dumps(measure(given.commands[0], Path(scratch), given.samples)))
         return
     for name in given.commands or names:
         with fresh_cache():
-            command = [sys.executable, "-m", "benchmarks.stages", "--here", name]
+            command = [sys.executable, "-m", "benchmarks.stages", "--here", name, "--samples", str(given.samples)]
             answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         print_table(name, json.loads(answer.splitlines()[-1]))
 

@@ -231,9 +231,10 @@ def _draw_frames(panel: Axes, points: Sequence[FrontierPoint]) -> None:
     for size in dict.fromkeys(point.image_size for point in points):
         row = max((row for row, point in enumerate(points) if point.image_size == size), key=lambda row: values[row])
         text = f"{size[0]}x{size[1]}" if size else ""
-        place = (costs[row], values[row])
-        panel.annotate(text, place, xytext=(0, 7), textcoords="offset points", ha="center", fontsize=9)
-    panel.margins(x=0.08, y=0.16)
+        place, offset = (costs[row], values[row]), (6, 5) if has_losses else (-6, 5)
+        side = "left" if has_losses else "right"  # off the line: losses fall with the cost, similarities rise
+        panel.annotate(text, place, xytext=offset, textcoords="offset points", ha=side, fontsize=9)
+    panel.margins(x=0.14, y=0.16)
     panel.set_xlim(left=0)
     panel.legend(loc="upper right" if has_losses else "lower right", frameon=False, fontsize=9)
     first = points[0].image_size or (0, 0)

@@ -105,7 +105,7 @@ def frontier_table(result: Frontier) -> Group:
             "frame", f"ms a prediction in Node, median of {result.rounds} turns; ratio to float32 at the first size"
         )
     has_several = len(result.image_sizes) > 1
-    columns = ["point", *(["input"] if has_several else []), "raw", "on the wire", "mean OKS", "of seen keypoints"]
+    columns = ["point", *(["input"] if has_several else []), "raw", "on the wire", "mean OKS", "of seen"]
     columns += ["persons", "lost", "AP loss (95 %)", *(["frame", "ratio"] if result.rounds is not None else [])]
     points = plain_table(*columns, right=range(1, len(columns)))
     for point in result.points:
