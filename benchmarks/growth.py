@@ -56,8 +56,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         make_photos(folder / "photos", given.photos)
-        grown = [measured(folder, f"yolo11{scale}-pose", given.runs) for scale in given.scales.split(",")]
-    print_table(grown)
+        grown = []
+        for scale in given.scales.split(","):
+            grown.append(measured(folder, f"yolo11{scale}-pose", given.runs))
+            print_row(grown[-1], is_first=len(grown) == 1)
+    print_exponents(grown)
 
 
 def measured(folder: Path, name: str, runs: int) -> Grown:
@@ -84,7 +87,6 @@ def measured(folder: Path, name: str, runs: int) -> Grown:
     options = ("--reference", str(weights))
     validations = [cost_of_validation(directory, folder / "photos", *options) for _ in range(runs)]
     costs["validate"] = least(validations)
-    print(f"{name} is done", file=sys.stderr)
     return Grown(name, parameters, multiply_adds(exported.model), costs)
 
 
@@ -128,22 +130,22 @@ def exponent(sizes: list[float], costs: list[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
 
 
-def print_table(grown: list[Grown]) -> None:
-    titles = list(grown[0].costs)
-    print(f"| model | million parameters | million multiply-adds | {' | '.join(titles)} |")
-    print(f"|---|---|---|{'---|' * len(titles)}")
-    for model in grown:
-        cells = [f"{cost.cpu_seconds:.1f} / {cost.wall_seconds:.1f}" for cost in model.costs.values()]
-        counts = f"{model.parameters / 1e6:.1f} | {model.multiply_adds / 1e6:.0f}"
-        print(f"| {model.name} | {counts} | {' | '.join(cells)} |")
-    print("\n(CPU / wall seconds)\n")
-    for title in titles:
+def print_row(model: Grown, *, is_first: bool) -> None:
+    if is_first:
+        print(f"| model | million parameters | million multiply-adds | {' | '.join(model.costs)} |")
+        print(f"|---|---|---|{'---|' * len(model.costs)}")
+    cells = [f"{cost.cpu_seconds:.1f} / {cost.wall_seconds:.1f} s" for cost in model.costs.values()]
+    counts = f"{model.parameters / 1e6:.1f} | {model.multiply_adds / 1e6:,.0f}"
+    print(f"| {model.name} | {counts} | {' | '.join(cells)} |", flush=True)
+
+
+def print_exponents(grown: list[Grown]) -> None:
+    print("\n(CPU / wall seconds; exponents are those of CPU seconds)\n")
+    for title in grown[0].costs:
         spent = [model.costs[title].cpu_seconds for model in grown]
-        for of, sizes in (
-            ("parameters", [model.parameters for model in grown]),
-            ("multiply-adds", [model.multiply_adds for model in grown]),
-        ):
-            print(f"{title}: exponent {exponent(sizes, spent):.2f} of {of}")
+        by_parameters = exponent([model.parameters for model in grown], spent)
+        by_work = exponent([model.multiply_adds for model in grown], spent)
+        print(f"{title}: exponent {by_parameters:.2f} of parameters, {by_work:.2f} of multiply-adds")
 
 
 if __name__ == "__main__":
