@@ -9,7 +9,9 @@ help:
 	@echo "make demo    convert and quantize yolo11n-pose, judge it in Chromium, publish it, leave everything in demo/"
 	@echo "make test    set up and run all tests"
 	@echo "make check   ruff and mypy"
-	@echo "make bench   reproduce the tables of benchmarks/README.md"
+	@echo "make bench   reproduce the tables of the docs; an hour and a half on two cores"
+	@echo "             LABELS=coco.json CALIBRATION=folder: those on labelled photos too, an hour more"
+	@echo "             CLIP=video: the squats too"
 	@echo "make setup   build .venv"
 
 # The stamp carries a hash of what decides the installation, so a second run costs nothing.
@@ -59,7 +61,32 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# About an hour and a half on two idle cores, most of it the publication and the calibrations; an hour more with photos.
+# The last one ends with exit code 1 if a bar is missed.
 bench: setup-test chromium
+	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.stages
+	$(BIN)/python -m benchmarks.validation $(if $(LABELS),--labels $(LABELS))
+	$(BIN)/python -m benchmarks.frame_time
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.publication
+	$(BIN)/python -m benchmarks.web --minutes 2
+ifneq ($(and $(LABELS),$(CALIBRATION)),)
+	$(BIN)/python -m benchmarks.quantization --labels $(LABELS) --calibration $(CALIBRATION)
+	$(BIN)/python -m benchmarks.ablation --photos $(dir $(LABELS))images --calibration $(CALIBRATION)
+	$(BIN)/yolo-edge frontier yolo11n-pose -o build/frontier --force --photos $(LABELS) --calibration $(CALIBRATION) \
+		--schemes float16,int8,int4,rd:1.8MB,rd:1.6MB,rd:1.4MB,rd:1.2MB,rd:1.0MB
+	$(BIN)/yolo-edge frontier yolo11n-pose -o build/frontier-sizes --force --photos $(LABELS) --imgsz 640,512,416,320 \
+		--schemes float16,int8 --samples 16
+	$(BIN)/yolo-edge sizes yolo11n-pose --photos $(LABELS)
+else
+	@echo "skipped: what is measured on labelled photos; give LABELS=coco.json and CALIBRATION=folder"
+endif
+ifdef CLIP
+	$(BIN)/python -m benchmarks.squats $(CLIP)
+else
+	@echo "skipped: benchmarks.squats; give CLIP=video"
+endif
 	$(BIN)/python -m benchmarks.conversion
 
 clean:

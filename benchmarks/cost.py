@@ -5,9 +5,16 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+from yolo_edge.cache import CACHE_VARIABLE, cache_root
+
+_DOWNLOADS = ("node", "weights", "checkpoints")
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,21 @@ def cost_of(command: Sequence[str | os.PathLike[str]]) -> Cost:
     is_its_own = usage.ru_maxrss > 1.05 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak = usage.ru_maxrss * 1024 / 1e6 if is_its_own else None
     return Cost(usage.ru_utime + usage.ru_stime, wall, peak)
+
+
+@contextmanager
+def fresh_cache() -> Iterator[None]:
+    """Let child processes remember nothing but what was downloaded, which is not what is measured."""
+    with tempfile.TemporaryDirectory() as cache:
+        for kept in _DOWNLOADS:
+            if (cache_root() / kept).exists():
+                (Path(cache) / kept).symlink_to(cache_root() / kept)
+        before = os.environ.get(CACHE_VARIABLE)
+        os.environ[CACHE_VARIABLE] = cache
+        try:
+            yield
+        finally:
+            os.environ.pop(CACHE_VARIABLE) if before is None else os.environ.update({CACHE_VARIABLE: before})
 
 
 def least(costs: Sequence[Cost]) -> Cost:

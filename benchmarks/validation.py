@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import io
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -21,10 +20,9 @@ from pathlib import Path
 import numpy as np
 
 import yolo_edge
-from benchmarks.cost import Cost, cost_of
+from benchmarks.cost import Cost, cost_of, fresh_cache
 from benchmarks.photos import augmented
 from tests.nets import shipped_photo
-from yolo_edge.cache import CACHE_VARIABLE, cache_root
 from yolo_edge.photos.benchmark import find_benchmark
 from yolo_edge.photos.reading import readable
 from yolo_edge.pose.image import read_image
@@ -44,19 +42,11 @@ def make_photos(directory: Path, count: int) -> None:
         Image.fromarray(augmented(small[index % 2], random)).save(directory / f"{index:05}.jpg", quality=85)
 
 
-def cost_of_validation(model: Path, photos: Path) -> Cost:
+def cost_of_validation(model: Path, photos: Path, *options: str) -> Cost:
     """The price of one ``yolo-edge validate`` with Node, observations not remembered."""
-    with tempfile.TemporaryDirectory() as cache:
-        for kept in ("node", "weights", "checkpoints"):  # downloads are not what is measured
-            if (cache_root() / kept).exists():
-                (Path(cache) / kept).symlink_to(cache_root() / kept)
-        before = os.environ.get(CACHE_VARIABLE)
-        os.environ[CACHE_VARIABLE] = cache
-        try:
-            command = [sys.executable, "-m", "yolo_edge", "-q", "validate", str(model), "--benchmark", str(photos)]
-            return cost_of([*command, "--runtime", "node", "--json"])
-        finally:
-            os.environ.pop(CACHE_VARIABLE) if before is None else os.environ.update({CACHE_VARIABLE: before})
+    command = [sys.executable, "-m", "yolo_edge", "-q", "validate", str(model), "--benchmark", str(photos)]
+    with fresh_cache():
+        return cost_of([*command, "--runtime", "node", "--json", *options])
 
 
 def precision_by_pycocotools(labels: Path) -> float:

@@ -26,7 +26,7 @@ FLOORS = (
     {"recipe"},
     {"verbs"},
     {"options"},
-    {"cli_bench", "cli_benchmark", "cli_doctor", "cli_release", "cli_store"},
+    {"cli_bench", "cli_benchmark", "cli_doctor", "cli_release", "cli_size", "cli_store"},
     {"cli"},
     {"__main__"},
 )

@@ -17,7 +17,7 @@ from yolo_edge import cli
 COMMANDS = (
     *("convert", "quantize", "predict", "frontier", "inspect", "validate", "verify", "models"),
     *("publish", "promote", "rollback", "canary", "channels", "history", "releases", "collect", "retire", "doctor"),
-    *("demo", "release", "bench"),
+    *("demo", "release", "bench", "sizes"),
 )
 GROUPED = ("benchmark list", "benchmark fetch")
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.quantize import quantize
     from yolo_edge.verbs.release import release
     from yolo_edge.verbs.releases import channels, history, releases
+    from yolo_edge.verbs.sizes import sizes
     from yolo_edge.verbs.validate import validate
     from yolo_edge.verbs.verify import verify
 
@@ -63,6 +64,7 @@ __all__ = [
     "releases",
     "retire",
     "rollback",
+    "sizes",
     "validate",
     "verify",
 ]

@@ -20,10 +20,12 @@ from yolo_edge.cli_bench import bench
 from yolo_edge.cli_benchmark import benchmark_app
 from yolo_edge.cli_doctor import doctor
 from yolo_edge.cli_release import release
+from yolo_edge.cli_size import frontier, sizes
 from yolo_edge.cli_store import add_store_commands
 from yolo_edge.console import SilentReporter, TerminalReporter, print_result, reporting_to
 from yolo_edge.errors import INTERRUPTED_EXIT_CODE, UsageError, YoloEdgeError
 from yolo_edge.options import (
+    AspectOption,
     BitsOption,
     CalibrationOption,
     ForceOption,
@@ -84,6 +86,7 @@ def convert(
     source: Annotated[str, typer.Argument(help="A catalogue name (yolo11n-pose), a .pt or an .onnx file.")],
     output: Annotated[str, typer.Option("--output", "-o", help="Directory to make.")],
     imgsz: ImageSizeOption = None,
+    aspect: AspectOption = None,
     quantize: Annotated[str, typer.Option(help="float32, float16, int8, int4 or rd.")] = "float32",
     calibration: CalibrationOption = None,
     samples: SamplesOption = 80,
@@ -108,6 +111,7 @@ def convert(
         source,
         output,
         imgsz=imgsz,
+        aspect=aspect,
         quantize=quantize,
         calibration=calibration,
         samples=samples,
@@ -139,6 +143,7 @@ def quantize(
     plan: PlanOption = None,
     sensitivity: SensitivityOption = False,
     imgsz: ImageSizeOption = None,
+    aspect: AspectOption = None,
     name: NameOption = None,
     trust: TrustOption = False,
     force: ForceOption = False,
@@ -160,6 +165,7 @@ def quantize(
         plan=plan,
         sensitivity=sensitivity,
         imgsz=imgsz,
+        aspect=aspect,
         name=name,
         trust=trust,
         force=force,
@@ -200,44 +206,6 @@ def predict(
         force=force,
     )
     print_result(result.to_json() if as_json else prediction_table(result))
-
-
-@app.command()
-def frontier(
-    source: Annotated[str, typer.Argument(help="A catalogue name (yolo11n-pose), a .pt or an .onnx file.")],
-    output: Annotated[str, typer.Option("--output", "-o", help="Directory to make: table (CSV, JSON) and picture.")],
-    schemes: Annotated[
-        str | None, typer.Option(help="Points, as float16,int8,rd:1.6MB,rd:1.4MB. A range of sizes by default.")
-    ] = None,
-    photos: Annotated[
-        str | None,
-        typer.Option(help="Photos to measure on: a folder, COCO json (labels: AP too), data yaml, video, name."),
-    ] = None,
-    calibration: CalibrationOption = None,
-    samples: SamplesOption = 80,
-    seed: SeedOption = 0,
-    imgsz: ImageSizeOption = None,
-    trust: TrustOption = False,
-    force: ForceOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Quantize to a range of sizes, and draw size against quality."""
-    from yolo_edge.verbs.frontier import frontier as verb
-    from yolo_edge.verbs.tables import frontier_table
-
-    result = verb(
-        source,
-        output,
-        schemes=schemes,
-        photos=photos,
-        calibration=calibration,
-        samples=samples,
-        seed=seed,
-        imgsz=imgsz,
-        trust=trust,
-        force=force,
-    )
-    print_result(result.to_json() if as_json else frontier_table(result))
 
 
 @app.command()
@@ -351,7 +319,7 @@ def models(as_json: JsonOption = False) -> None:
 
 
 add_store_commands(app)
-for command in (bench, release, doctor):
+for command in (frontier, sizes, bench, release, doctor):
     app.command()(command)
 
 

@@ -21,7 +21,16 @@ SensitivityOption = Annotated[
     bool, typer.Option("--sensitivity", help="Measure what each layer's rounding costs: a table and a chart.")
 ]
 ImageSizeOption = Annotated[
-    str | None, typer.Option(help="Input size: 640, or height x width as 480x640. 640 unless the source is .onnx.")
+    str | None,
+    typer.Option(
+        help="Input size: 640, height x width as 480x640, or auto: see --aspect. 640 unless the source is .onnx."
+    ),
+]
+AspectOption = Annotated[
+    str | None,
+    typer.Option(
+        help="With --imgsz auto: width to height of the camera's picture, as 4:3, 9:16 or 1280x720. 16:9 by default."
+    ),
 ]
 NameOption = Annotated[str | None, typer.Option(help="Name in the manifest; the source's stem by default.")]
 TrustOption = Annotated[

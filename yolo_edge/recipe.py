@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from yolo_edge.checkpoint.export import parse_image_size
+from yolo_edge.checkpoint.image_size import parse_image_size
 from yolo_edge.errors import InputError, UsageError, YoloEdgeError
 from yolo_edge.publication.layout import check_name, check_version
 from yolo_edge.quantization.budget import parse_bytes

@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from yolo_edge.checkpoint.export import export_checkpoint, load_onnx, parse_image_size, read_checkpoint_head
-from yolo_edge.errors import ModelError, UsageError
+from yolo_edge.checkpoint.export import export_checkpoint, load_onnx, read_checkpoint_head
+from yolo_edge.errors import ModelError
 
 
 def test_two_exports_are_the_same_bytes(weights):
@@ -38,23 +38,6 @@ def test_weights_that_are_not_numbers_are_refused_by_name(converted_onnx, tmp_pa
     onnx.save(model, tmp_path / "diverged.onnx")
     with pytest.raises(ModelError, match=r"diverged.onnx holds NaN or infinity in the weight 'model.0.conv.weight'"):
         load_onnx(tmp_path / "diverged.onnx")
-
-
-@pytest.mark.parametrize(("text", "size"), [("640", (640, 640)), ("480x640", (480, 640)), ("96X32", (96, 32))])
-def test_image_sizes_are_height_by_width(text, size):
-    assert parse_image_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "big", "640x", "1x2x3", "-32", "64.0"])
-def test_what_is_no_size_is_a_usage_error(text):
-    with pytest.raises(UsageError):
-        parse_image_size(text)
-
-
-@pytest.mark.parametrize(("text", "named"), [("641", "641"), ("640x100", "100"), ("0", "0")])
-def test_size_off_the_grid_names_the_side_and_its_neighbours(text, named):
-    with pytest.raises(ModelError, match=f"a side of {named} px"):
-        parse_image_size(text)
 
 
 def test_head_read_from_the_checkpoint_is_the_exports_head(weights, untrained):

@@ -3,11 +3,13 @@
 import csv
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
 from tests.validation.persons import make_agreement
+from yolo_edge.speed.frames import FrameTime
 from yolo_edge.validation.coco import PrecisionLoss
 from yolo_edge.validation.frontier import FrontierPoint, draw_frontier, frontier_csv
 
@@ -61,3 +63,29 @@ def test_a_second_panel_where_there_are_labels(tmp_path):
 def test_a_single_tiny_point_can_be_drawn(tmp_path):
     draw_frontier([point("rd", 40_000, 0.9)], "title", [tmp_path / "one.svg"])
     assert (tmp_path / "one.svg").stat().st_size > 1000
+
+
+def at(point, side, milliseconds=None):
+    frame = None if milliseconds is None else FrameTime(milliseconds, milliseconds / 100)
+    return replace(point, image_size=(side, side), frame=frame)
+
+
+def test_rows_hold_size_and_frame_time():
+    timed, untimed = csv.DictReader(io.StringIO(frontier_csv([at(PLAIN[0], 640, 100.0), at(PLAIN[1], 320)])))
+    assert [timed[name] for name in ("height", "width", "frame_ms", "frame_ratio")] == ["640", "640", "100.0", "1.0"]
+    assert (untimed["frame_ms"], untimed["frame_ratio"]) == ("", "")
+
+
+def test_one_more_panel_where_there_are_several_sizes(tmp_path):
+    one = [at(point, 640, 100.0) for point in LABELLED]
+    both = [*one, *(at(point, 320, 30.0) for point in LABELLED)]
+    untimed = [replace(point, frame=None) for point in both]
+    draw_frontier(LABELLED, "title", [tmp_path / "plain.svg"])
+    draw_frontier(one, "title", [tmp_path / "one.svg"])
+    draw_frontier(both, "title", [tmp_path / "both.png", tmp_path / "both.svg"])
+    draw_frontier(untimed, "title", [tmp_path / "untimed.svg"])
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "plain.svg").read_bytes(), "as it was without times"
+    draw_frontier(LABELLED, "title", [tmp_path / "plain.png"])
+    plain, more = (Image.open(tmp_path / f"{name}.png").height for name in ("plain", "both"))
+    assert more > 1.3 * plain
+    assert (tmp_path / "untimed.svg").read_bytes() != (tmp_path / "both.svg").read_bytes()

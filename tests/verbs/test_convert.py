@@ -16,6 +16,7 @@ import pytest
 import yolo_edge
 from tests.commands import run_command
 from tests.nets import photo_batch
+from yolo_edge import cli
 from yolo_edge.bundle.manifest import read_manifest, verify_directory
 from yolo_edge.checkpoint.catalogue import find
 from yolo_edge.errors import ModelError, UsageError
@@ -195,4 +196,20 @@ def test_options_that_do_not_go_together(converted_onnx, weights, tmp_path):
         yolo_edge.convert(converted_onnx, tmp_path / "out", end2end=True)
     with pytest.raises(UsageError, match=r"no end-to-end head.*YOLO26"):
         yolo_edge.convert(weights, tmp_path / "out", end2end=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_auto_fits_the_camera_and_says_so(weights, tmp_path, capsys):
+    assert cli.run(["convert", str(weights), "-o", str(tmp_path / "out"), "--imgsz", "auto", "--aspect", "9:32"]) == 0
+    table, talk = capsys.readouterr()
+    sentence = "640x192 for 9:32: 0.30 of the pixels of 640x640"
+    assert sentence in table and f"Input size: {sentence}" in talk
+    assert read_manifest(tmp_path / "out").model.image_size == (640, 192)
+
+
+def test_auto_has_nothing_to_choose_for_an_onnx_file(converted_onnx, tmp_path):
+    with pytest.raises(UsageError, match="has its input size already"):
+        yolo_edge.quantize(converted_onnx, tmp_path / "out", imgsz="auto")
+    with pytest.raises(UsageError, match="--aspect is for"):
+        yolo_edge.convert(converted_onnx, tmp_path / "out", aspect="4:3")
     assert list(tmp_path.iterdir()) == []

@@ -23,7 +23,8 @@ from yolo_edge.photos.reading import readable
 from yolo_edge.quantization.scheme import SCHEME_NAMES
 from yolo_edge.runtime.base import open_runtime
 from yolo_edge.validation.detection import find_persons
-from yolo_edge.verbs.frontier import default_points, frontier, parse_points
+from yolo_edge.verbs.frontier import frontier, parse_sizes
+from yolo_edge.verbs.points import default_points, parse_points
 
 FILES = ["frontier.csv", "frontier.json", "frontier.png", "frontier.svg", "manifest.json"]
 
@@ -51,7 +52,7 @@ def labelled(converted_onnx, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def drawn(converted_onnx, labelled, tmp_path_factory):
     directory = tmp_path_factory.mktemp("drawn") / "new" / "frontier"
-    return frontier(converted_onnx, directory, schemes="float32, float16", photos=labelled)
+    return frontier(converted_onnx, directory, schemes="float32, float16", photos=labelled, frame_time=False)
 
 
 def test_directory_holds_table_and_pictures(drawn):
@@ -79,10 +80,11 @@ def test_sizes_are_those_that_convert_measures(drawn, converted_onnx, tmp_path):
 
 def test_the_same_again_is_the_same_bytes_and_force_replaces_it(drawn, converted_onnx, labelled, tmp_path):
     out = tmp_path / "out"
-    frontier(converted_onnx, out, schemes=["float16"], photos=labelled)
+    frontier(converted_onnx, out, schemes=["float16"], photos=labelled, frame_time=False)
     with pytest.raises(OutputError, match="exists already"):
         frontier(converted_onnx, out, photos=labelled)
-    again = frontier(converted_onnx, out, schemes=["float32", "float16"], photos=labelled, force=True)
+    points = ["float32", "float16"]
+    again = frontier(converted_onnx, out, schemes=points, photos=labelled, frame_time=False, force=True)
     assert contents(again.directory) == contents(drawn.directory)
     (out / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="did not make"):
@@ -96,7 +98,8 @@ def test_a_frontier_is_no_converted_model(drawn):
 
 def test_without_photos_the_command_says_it_is_a_smoke_test(converted_onnx, tmp_path, capsys):
     out = tmp_path / "out"
-    assert cli.run(["frontier", str(converted_onnx), "-o", str(out), "--schemes", "float16"]) == 0
+    command = ["frontier", str(converted_onnx), "-o", str(out), "--schemes", "float16", "--no-frame-time"]
+    assert cli.run(command) == 0
     table, talk = capsys.readouterr()
     assert "smoke test" in talk and "--photos" in talk
     assert "float16" in table and "no labels" in table and "16 photos" in table
@@ -106,21 +109,65 @@ def test_labels_of_other_keypoints_are_left_aside(converted_onnx, labelled, tmp_
     feet = PersonLabel(11, (10.0, 20.0, 2.0, 30.0, 40.0, 1.0), (5.0, 5.0, 40.0, 40.0), 800.0)
     path = write_coco(labelled.parent / "feet.json", {11: "bus.jpg"}, [feet])
     command = ["frontier", str(converted_onnx), "-o", str(tmp_path / "out"), "--schemes", "float16"]
-    assert cli.run([*command, "--photos", str(path)]) == 0
+    assert cli.run([*command, "--photos", str(path), "--no-frame-time"]) == 0
     assert "Measuring agreement alone" in capsys.readouterr().err
     assert json.loads((tmp_path / "out" / "frontier.json").read_text())["average_precision"] is None
 
 
 def test_json_on_stdout_is_one_document(converted_onnx, tmp_path, capsys):
     command = ["-q", "frontier", str(converted_onnx), "-o", str(tmp_path / "out"), "--schemes", "float16", "--json"]
+    command.append("--no-frame-time")
     assert cli.run([*command, "--photos", str(shipped_photo("bus.jpg").parent)]) == 0
     out, err = capsys.readouterr()
     assert err == "" and json.loads(out)["points"][0]["ap_loss"] is None
 
 
 @pytest.mark.slow
+def test_several_sizes_are_compared_with_the_first_and_timed(weights, labelled, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["frontier", str(weights), "-o", str(out), "--schemes", "float32", "--imgsz", "256,128,256"]
+    assert cli.run([*command, "--photos", str(labelled)]) == 0
+    table = capsys.readouterr().out
+    assert "128x128" in table and "ratio" in table
+    document = json.loads((out / "frontier.json").read_text())
+    assert (document["image_size"], document["image_sizes"]) == ([256, 256], [[256, 256], [128, 128]])
+    assert document["frame_time"] == {"backend": "node", "rounds": 10}
+    same, small = document["points"]
+    assert (small["point"], small["height"]) == ("float32", 128)
+    assert same["mean_oks"] == 1 and small["mean_oks"] < 0.99 and small["ap_loss"] > 0
+    assert 0.6 < same["frame_ratio"] < 1.6 and small["frame_ratio"] < 0.8
+    assert small["frame_ms"] < same["frame_ms"]
+
+
+def test_without_node_there_are_no_times_and_all_else(converted_onnx, monkeypatch, tmp_path, capsys):
+    def missing():
+        raise MissingComponentError("Node is not installed.", fix="Install it.")
+
+    monkeypatch.setattr("yolo_edge.verbs.frontier.find_node", missing)
+    command = ["frontier", str(converted_onnx), "-o", str(tmp_path / "out"), "--schemes", "float16"]
+    assert cli.run([*command, "--photos", str(shipped_photo("bus.jpg").parent)]) == 0
+    assert "Taking no frame times. Node is not installed. Install it." in capsys.readouterr().err
+    (row,) = csv.DictReader((tmp_path / "out" / "frontier.csv").open())
+    assert (row["frame_ms"], row["frame_ratio"], row["height"]) == ("", "", "320")
+
+
+def test_sizes_are_read_as_written():
+    assert [request.size for request in parse_sizes("640, 320x192", None)] == [(640, 640), (320, 192)]
+    assert [str(request.aspect) for request in parse_sizes("640,auto", "4:3")] == ["None", "4:3"]
+    for imgsz, aspect, message in (
+        (" , ", None, "names no size"),
+        ("640,big", None, "'big' is not"),
+        ("640,320", "4:3", "--aspect is for"),
+        (None, "4:3", "--aspect is for"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            parse_sizes(imgsz, aspect)
+
+
+@pytest.mark.slow
 def test_a_budget_that_cannot_be_met_is_skipped_by_name(weights, tmp_path, capsys):
     command = ["frontier", str(weights), "-o", str(tmp_path / "out"), "--imgsz", "192", "--samples", "8"]
+    command.append("--no-frame-time")
     assert cli.run([*command, "--schemes", "float16,rd:300kB", "--photos", str(shipped_photo("bus.jpg").parent)]) == 0
     out, err = capsys.readouterr()
     assert "Skipping rd:300kB" in err and "skipped rd:300kB" in out and "the smallest is about" in out

@@ -34,12 +34,6 @@ if TYPE_CHECKING:
 OPSET = 18
 """Ultralytics' own choice for torch ≥ 2.4 (``best_onnx_opset``), and what the lowering is tested with."""
 
-GRID = 32
-"""Input height and width must be multiples of this: the coarsest stride of three-level heads."""
-
-LARGEST_SIDE = 4096
-"""Far above what a browser runs; a larger number is a slip of the keyboard that would fill the memory."""
-
 _GIVE_POSE = "Give pose weights, for instance yolo11n-pose.pt."
 _NO_END2END = "Leave --end2end out; only YOLO26 has one."
 _MOST_DETECTIONS = 300  # ultralytics' default max_det, the rows of an end-to-end output
@@ -77,31 +71,6 @@ class ExportedModel:
     def serialized(self) -> bytes:
         """Return the model's bytes, the same for the same model."""
         return bytes(self.model.SerializeToString(deterministic=True))
-
-
-def parse_image_size(text: str) -> tuple[int, int]:
-    """Parse ``"640"`` or ``"480x640"`` (height x width) into height and width in pixels.
-
-    Raises:
-        UsageError: it is neither.
-        ModelError: a side is not a positive multiple of 32.
-    """
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() for part in parts):
-        raise UsageError(
-            f"The image size {text!r} is not a size.", fix="Give one side (640) or height x width (480x640)."
-        )
-    height, width = int(parts[0]), int(parts[-1])
-    for side in (height, width):
-        if side % GRID or not GRID <= side <= LARGEST_SIDE:
-            lower = min(max(side // GRID, 1) * GRID, LARGEST_SIDE)
-            upper = min(lower + GRID, LARGEST_SIDE)
-            raise ModelError(
-                f"The image size {text} has a side of {side} px, which is not a multiple of {GRID} from {GRID} to "
-                f"{LARGEST_SIDE}.",
-                fix=f"Use {lower}." if lower == upper or side < GRID else f"Use {lower} or {upper}.",
-            )
-    return height, width
 
 
 def export_checkpoint(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from yolo_edge.photos.reading import ReadablePhotos
 from yolo_edge.pose.decode import CONFIDENCE, IOU, Person, detect
 from yolo_edge.pose.head import PoseHead
 from yolo_edge.pose.letterbox import letterbox
-from yolo_edge.runtime.base import Runtime
+from yolo_edge.runtime.base import Runtime, open_runtime
 
 LOWEST_SCORE = 0.001
 """Average precision wants the whole curve: the bound that Ultralytics validates with."""
@@ -75,3 +77,14 @@ def find_persons(
             found[photo.key] = observe_photo(runtime, head, image).persons
             advance(1)
     return found
+
+
+def find_persons_by_onnx(
+    model: bytes, head: PoseHead, photos: ReadablePhotos, *, title: str = "Finding persons"
+) -> dict[int, tuple[Person, ...]]:
+    """Run a serialized ONNX model on photos by onnxruntime; see :func:`find_persons`."""
+    with tempfile.TemporaryDirectory(prefix="yolo-edge-") as scratch:
+        path = Path(scratch) / "model.onnx"
+        path.write_bytes(model)
+        with open_runtime("onnx", path) as runtime:
+            return find_persons(runtime, head, photos, title=title)

@@ -1,4 +1,4 @@
-"""Size against quality: one point a variant, as rows and as a picture."""
+"""Size and frame time against quality: one point a variant, as rows and as a picture."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yolo_edge.figures import save_figure
+from yolo_edge.speed.frames import FrameTime
 from yolo_edge.validation.agreement import Agreement
 from yolo_edge.validation.bootstrap import Estimate
 from yolo_edge.validation.coco import PrecisionLoss
@@ -44,6 +45,8 @@ class FrontierPoint:
         wire_bytes: what they take after Brotli.
         agreement: with the float model.
         loss: of average precision; None without labels.
+        image_size: input height and width, pixels; None where all points have the same.
+        frame: what a prediction takes, and its ratio to the float32 model's; None where that was not measured.
     """
 
     name: str
@@ -53,10 +56,13 @@ class FrontierPoint:
     wire_bytes: int
     agreement: Agreement
     loss: PrecisionLoss | None = None
+    image_size: tuple[int, int] | None = None
+    frame: FrameTime | None = None
 
     def to_row(self) -> dict[str, Any]:
         """Return the point as one flat, JSON-ready row; bytes, similarities 0-1, losses in points."""
-        loss = self.loss
+        loss, frame = self.loss, self.frame
+        height, width = self.image_size or (None, None)
         return {
             "point": self.name,
             "scheme": self.scheme,
@@ -70,6 +76,10 @@ class FrontierPoint:
             "ap_loss": _rounded(loss.points if loss else None),
             "ap_loss_low": _rounded(loss.low if loss else None),
             "ap_loss_high": _rounded(loss.high if loss else None),
+            "height": height,
+            "width": width,
+            "frame_ms": None if frame is None else round(frame.milliseconds, 3),
+            "frame_ratio": None if frame is None else round(frame.ratio, 4),
         }
 
 
@@ -96,8 +106,11 @@ def draw_frontier(
 ) -> None:
     """Draw wire bytes against mean object keypoint similarity, and below against the loss of average precision.
 
-    The lower panel is left out where no point has a loss. The same points give the same bytes: the picture takes no
-    style of the user's, and holds neither date nor version.
+    The lower panel is left out where no point has a loss. Where points are of several input sizes, these panels show
+    those of the first point's size, and one more shows them all: what a frame takes (its pixels, where no times were
+    taken) against the loss, or against the similarity where there is none.
+
+    The same points give the same bytes: the picture takes no style of the user's, and holds neither date nor version.
 
     Args:
         points: at least one.
@@ -108,22 +121,31 @@ def draw_frontier(
     Raises:
         MissingComponentError: matplotlib is not installed.
     """
-    ordered = sorted(points, key=lambda point: point.wire_bytes)
-    save_figure(lambda: _figure(ordered, title, width), pictures)
+    save_figure(lambda: _figure(points, title, width), pictures)
 
 
 def _figure(points: Sequence[FrontierPoint], title: str, width: float) -> Figure:
     from matplotlib.figure import Figure
 
-    losses = [point for point in points if point.loss is not None]
-    panels = 2 if losses else 1
+    first = points[0].image_size
+    shown = sorted((point for point in points if point.image_size == first), key=lambda point: point.wire_bytes)
+    losses = [point for point in shown if point.loss is not None]
+    sizes = 1 + bool(losses)
+    has_several = len({point.image_size for point in points}) > 1
+    panels = sizes + has_several
     figure = Figure(figsize=(width, 0.6 + _PANEL_HEIGHT * panels), dpi=_DOTS, layout="constrained", facecolor="white")
-    axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
+    axes = figure.subplots(panels, 1, squeeze=False)[:, 0]
     figure.suptitle(title, fontsize=11)
-    _draw_similarity(axes[0], points)
+    _draw_similarity(axes[0], shown)
     if losses:
         _draw_loss(axes[1], losses)
-    _scale_sizes(axes[-1], points)
+        axes[0].sharex(axes[1])
+        axes[0].tick_params(labelbottom=False)
+    _scale_sizes(axes[sizes - 1], shown)
+    if has_several:
+        _draw_frames(axes[-1], points)
+        if first is not None:
+            axes[0].set_title(f"at {first[0]}x{first[1]} px", loc="left", fontsize=10)
     return figure
 
 
@@ -152,9 +174,7 @@ def _draw_points(
     panel: Axes, points: Sequence[FrontierPoint], values: Sequence[float], offset: tuple[float, float]
 ) -> None:
     """Draw one line a scheme, and each point's size beside it; points are in order of size."""
-    panel.grid(color="#e9ecef")
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
+    _plain(panel)
     nearness = _NEAR_VALUE * (max(values) - min(values))
     labelled: list[tuple[float, float]] = []
     for index, scheme in enumerate(sorted({point.scheme for point in points})):
@@ -193,3 +213,43 @@ def _scale_sizes(panel: Axes, points: Sequence[FrontierPoint]) -> None:
     panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     panel.minorticks_off()
     panel.set_xlabel("megabytes on the wire (Brotli), logarithmic")
+
+
+def _draw_frames(panel: Axes, points: Sequence[FrontierPoint]) -> None:
+    """Draw what each size takes against what it loses: a line a variant, a name above each size's best."""
+    is_timed = all(point.frame is not None for point in points)
+    has_losses = all(point.loss is not None for point in points)
+    costs = [point.frame.milliseconds if point.frame else _megapixels(point) for point in points]
+    values = [point.loss.points if point.loss else _value(point.agreement.similarity) or 0.0 for point in points]
+    _plain(panel)
+    for index, name in enumerate(dict.fromkeys(point.name for point in points)):
+        rows = [row for row, point in enumerate(points) if point.name == name]
+        line = sorted((costs[row], values[row]) for row in rows)
+        colour = _COLOURS[index % len(_COLOURS)]
+        label = f"{name}, {points[rows[0]].wire_bytes / _MEGABYTE:.2f} MB"
+        panel.plot(*zip(*line, strict=True), "o-", color=colour, markersize=5, linewidth=1.2, label=label, zorder=3)
+    for size in dict.fromkeys(point.image_size for point in points):
+        row = max((row for row, point in enumerate(points) if point.image_size == size), key=lambda row: values[row])
+        text = f"{size[0]}x{size[1]}" if size else ""
+        place, offset = (costs[row], values[row]), (6, 5) if has_losses else (-6, 5)
+        side = "left" if has_losses else "right"  # off the line: losses fall with the cost, similarities rise
+        panel.annotate(text, place, xytext=offset, textcoords="offset points", ha=side, fontsize=9)
+    panel.margins(x=0.14, y=0.16)
+    panel.set_xlim(left=0)
+    panel.legend(loc="upper right" if has_losses else "lower right", frameon=False, fontsize=9)
+    first = points[0].image_size or (0, 0)
+    against = f"float model at {first[0]}x{first[1]} px"
+    quantity = "AP loss, points" if has_losses else "mean keypoint similarity (OKS)"
+    panel.set_ylabel(f"{quantity}\nto the {against}")
+    panel.set_xlabel("milliseconds a prediction, WebAssembly in Node" if is_timed else "megapixels of the input")
+
+
+def _megapixels(point: FrontierPoint) -> float:
+    height, width = point.image_size or (0, 0)
+    return height * width / 1e6
+
+
+def _plain(panel: Axes) -> None:
+    panel.grid(color="#e9ecef")
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)

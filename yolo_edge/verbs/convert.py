@@ -16,7 +16,8 @@ from yolo_edge.bundle.manifest import (
     tool_record,
     write_manifest,
 )
-from yolo_edge.checkpoint.export import ExportedModel, parse_image_size
+from yolo_edge.checkpoint.export import ExportedModel
+from yolo_edge.checkpoint.image_size import SizeChoice, parse_size_request
 from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import say
 from yolo_edge.errors import UsageError
@@ -42,7 +43,14 @@ from yolo_edge.quantization.sensitivity import (
     sensitivity_csv,
 )
 from yolo_edge.tfjs.manifest import write_model
-from yolo_edge.verbs.pipeline import complete_request, count_parameters, export_model, holds_codes, shipped_encodings
+from yolo_edge.verbs.pipeline import (
+    complete_request,
+    count_parameters,
+    export_model,
+    holds_codes,
+    resolve_size,
+    shipped_encodings,
+)
 
 ONNX_FILE = "model.onnx"
 SENSITIVITY_TABLE = "sensitivity.csv"
@@ -58,12 +66,14 @@ class Conversion:
         manifest: its ``manifest.json``.
         operations: operation type → how many of them run in a frame.
         sensitivity: what each layer's rounding costs, where that was asked for; the costliest first.
+        size_choice: how the input size was chosen; None where it was given.
     """
 
     directory: Path
     manifest: Manifest
     operations: dict[str, int]
     sensitivity: tuple[LayerSensitivity, ...] = ()
+    size_choice: SizeChoice | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
@@ -72,6 +82,7 @@ class Conversion:
             "manifest": self.manifest.model_dump(mode="json"),
             "operations": self.operations,
             "sensitivity": [asdict(layer) for layer in self.sensitivity],
+            "size_choice": self.size_choice and self.size_choice.to_json(),
         }
 
 
@@ -80,6 +91,7 @@ def convert(
     output: str | Path,
     *,
     imgsz: str | int | None = None,
+    aspect: str | None = None,
     quantize: str = "float32",
     engine: str = "direct",
     onnx: str | None = None,
@@ -101,7 +113,9 @@ def convert(
         source: a catalogue name (``yolo11n-pose``), a ``.pt`` or an ``.onnx`` file.
         output: the directory to make: ``model.json``, shards of at most 4 MiB, ``golden.json``, ``manifest.json``.
         imgsz: input size in pixels: one side (``640``), or height x width (``"480x640"``); multiples of 32. 640 for a
-            checkpoint; an ONNX file has its own, which this must then equal.
+            checkpoint; an ONNX file has its own, which this must then equal. ``"auto"`` follows from ``aspect``.
+        aspect: with ``"auto"``: the shape of the camera's picture, width to height, ``"16:9"`` (the default) or
+            ``"1280x720"``. The longest side is what the checkpoint was trained at, the other is rounded up.
         quantize: ``float32``, ``float16``, ``int8``, ``int4`` or ``rd``.
         engine: ``direct`` or ``tensorflow``.
         onnx: ``"keep"`` leaves the ONNX model in the directory as ``model.onnx``.
@@ -147,9 +161,10 @@ def convert(
     lowering.require()
     if sensitivity:
         _check_sensitivity(scheme, calibration)
-    size = None if imgsz is None else parse_image_size(str(imgsz))
+    wanted = parse_size_request(imgsz, aspect)
     with staged_directory(Path(output), force=force) as directory:
         path = resolve_source(str(source))
+        size, choice = resolve_size(wanted, path, trust=trust)
         exported = export_model(path, size, end2end=end2end, trust=trust)
         quantized = scheme.encode(exported.model, complete_request(request, exported, lowering, bits))
         say(f"Lowering to a TF.js graph model ({engine} engine, {quantize} weights)")
@@ -177,7 +192,7 @@ def convert(
         )
         write_manifest(manifest, directory)
     say(f"Wrote {output} ({MANIFEST_FILE}, {', '.join(files)})")
-    return Conversion(Path(output), manifest, dict(graph.operations().most_common()), layers)
+    return Conversion(Path(output), manifest, dict(graph.operations().most_common()), layers, choice)
 
 
 def _check_sensitivity(scheme: Scheme, calibration: str | Path | None) -> None:

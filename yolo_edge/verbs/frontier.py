@@ -6,56 +6,48 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yolo_edge.bundle.manifest import SCHEMA_VERSION, record_files
-from yolo_edge.checkpoint.export import ExportedModel, parse_image_size
+from yolo_edge.bundle.manifest import SCHEMA_VERSION
+from yolo_edge.checkpoint.export import ExportedModel
+from yolo_edge.checkpoint.image_size import AUTO, SizeRequest, parse_size_request, size_text
 from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import say
-from yolo_edge.errors import InputError, ModelError, UsageError
+from yolo_edge.errors import InputError, MissingComponentError, ModelError, NetworkError, UsageError
 from yolo_edge.figures import require_matplotlib
 from yolo_edge.files import staged_directory, write_listing
 from yolo_edge.lowering.engine import find_engine
 from yolo_edge.photos.benchmark import Benchmark, find_benchmark
 from yolo_edge.photos.reading import ReadablePhotos, readable
 from yolo_edge.pose.oks import COCO_SIGMAS
-from yolo_edge.quantization.budget import bytes_for_bits, parse_bytes
 from yolo_edge.quantization.codes import Encodings
 from yolo_edge.quantization.decoded import decoded_model
 from yolo_edge.quantization.photos import DEFAULT_SAMPLES, find_photos
-from yolo_edge.quantization.scheme import BUILTIN_PHOTOS, SCHEME_NAMES, QuantizationRequest, find_scheme
-from yolo_edge.runtime.base import open_runtime
-from yolo_edge.tfjs.manifest import write_model
+from yolo_edge.quantization.scheme import BUILTIN_PHOTOS, QuantizationRequest, find_scheme
+from yolo_edge.runtime.packages import find_node, tfjs_packages
+from yolo_edge.speed.contender import Contender
+from yolo_edge.speed.frames import BACKEND, DEFAULT_ROUNDS, take_frame_times
 from yolo_edge.validation.agreement import measure_agreement
 from yolo_edge.validation.coco import KeypointEvaluation, evaluate_keypoints, measure_loss, require_pycocotools
-from yolo_edge.validation.detection import find_persons
+from yolo_edge.validation.detection import find_persons_by_onnx
 from yolo_edge.validation.frontier import FrontierPoint, draw_frontier, frontier_csv
 from yolo_edge.validation.matching import PersonsByPhoto
-from yolo_edge.verbs.pipeline import complete_request, count_parameters, export_model, holds_codes
+from yolo_edge.verbs.pipeline import (
+    DIRECT,
+    complete_request,
+    count_parameters,
+    export_model,
+    resolve_size,
+    write_lowered,
+)
+from yolo_edge.verbs.points import PlannedPoint, default_points, parse_points
 
 if TYPE_CHECKING:
     import onnx
 
 CSV_FILE, JSON_FILE, PICTURES = "frontier.csv", "frontier.json", ("frontier.png", "frontier.svg")
-
-DEFAULT_SCHEMES = ("float16", "int8", "int4")
-DEFAULT_BITS = (4.6, 4.0, 3.4, 3.0)
-"""Sizes of the ``rd`` points that are drawn when none are named, bits on the wire a parameter."""
-
-_BUDGETED = "rd"
-_ENGINE = "direct"
-_FIX = "Write points as float16,int8,rd:1.6MB,rd:1.4MB."
-
-
-@dataclass(frozen=True)
-class PlannedPoint:
-    """A point to measure: ``scheme``, or ``scheme:budget``."""
-
-    name: str
-    scheme: str
-    max_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,42 +66,51 @@ class Frontier:
         directory: where table and picture lie.
         model: file name of the weights.
         sha256: of that file.
-        image_size: input height and width, pixels.
+        image_sizes: input heights and widths, pixels; everything is compared with the float model at the first.
         photos: name of the photos that the points were measured on.
         photo_count: how many they are.
         calibration: what the calibrated schemes were calibrated on.
         average_precision: the float model's, 0-1; None without labels.
-        points: the variants, in the order asked for.
+        points: the variants, in the order asked for, size by size.
         skipped: points whose budget cannot be met.
+        rounds: turns that each frame time is the median of; None where none were taken.
     """
 
     directory: Path
     model: str
     sha256: str
-    image_size: tuple[int, int]
+    image_sizes: tuple[tuple[int, int], ...]
     photos: str
     photo_count: int
     calibration: str
     average_precision: float | None
     points: tuple[FrontierPoint, ...]
     skipped: tuple[SkippedPoint, ...]
+    rounds: int | None = None
 
     def document(self) -> dict[str, Any]:
         """Return what stands in ``frontier.json``: everything but the place."""
         return {
             "model": self.model,
             "sha256": self.sha256,
-            "image_size": list(self.image_size),
+            "image_size": list(self.image_sizes[0]),
+            "image_sizes": [list(size) for size in self.image_sizes],
             "photos": {"name": self.photos, "count": self.photo_count},
             "calibration": self.calibration,
             "average_precision": None if self.average_precision is None else round(self.average_precision, 6),
             "points": [point.to_row() for point in self.points],
+            "frame_time": None if self.rounds is None else {"backend": BACKEND, "rounds": self.rounds},
             "skipped": [{"point": point.name, "reason": point.reason} for point in self.skipped],
         }
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
         return {"directory": str(self.directory), **self.document()}
+
+    @property
+    def sizes_text(self) -> str:
+        """The input sizes, height x width, in words."""
+        return ", ".join(map(size_text, self.image_sizes))
 
 
 def frontier(
@@ -122,10 +123,12 @@ def frontier(
     samples: int = DEFAULT_SAMPLES,
     seed: int = 0,
     imgsz: str | int | None = None,
+    aspect: str | None = None,
+    frame_time: bool = True,
     trust: bool = False,
     force: bool = False,
 ) -> Frontier:
-    """Quantize a model to several sizes and draw size against quality.
+    """Quantize a model to several sizes, draw size against quality, and say what a frame takes.
 
     Each point's decoded weights are run by onnxruntime on the photos. Its persons are compared with the float model's
     (:mod:`yolo_edge.validation.agreement`) and, where the photos have COCO keypoint labels, with the labels.
@@ -140,7 +143,11 @@ def frontier(
         calibration: photos for schemes that are calibrated, as ``convert`` takes them; ``"builtin"`` by default.
         samples: the most photos to calibrate on.
         seed: of the choice of photos and of the calibration.
-        imgsz: input size in pixels, as ``convert`` takes it.
+        imgsz: input size in pixels, as ``convert`` takes it, or several: ``"640,512,auto"``. Then there is a point for
+            each scheme at each size, compared with the float model at the first, and a panel with their frame times.
+        aspect: with ``"auto"``: the shape of the camera's picture, as ``convert`` takes it.
+        frame_time: race the points in Node, beside the float32 model at the first size. Where Node or TensorFlow.js is
+            not there, that is said, and no times are taken.
         trust: load a checkpoint of one's own without the pickle check.
         force: replace an existing output directory that yolo-edge made.
 
@@ -150,71 +157,65 @@ def frontier(
             no budget can be met.
         MissingComponentError: matplotlib is not installed, or pycocotools with labelled photos.
     """
+    wanted = parse_sizes(imgsz, aspect)
     planned = None if schemes is None else parse_points(schemes)
     if not str(output):
         raise UsageError("The output directory has no name.", fix="Give one with -o DIR.")
-    size = None if imgsz is None else parse_image_size(str(imgsz))
     require_matplotlib()
-    with staged_directory(Path(output), force=force) as directory:
+    with staged_directory(Path(output), force=force) as directory, tempfile.TemporaryDirectory() as scratch:
         benchmark = _checked_photos(photos)
         request = _checked_request(calibration, samples, seed)
+        times = frame_time and _can_take_times()
         path = resolve_source(str(source))
-        bench = _Bench(export_model(path, size, trust=trust), readable(benchmark))
-        points, skipped = _measure_all(bench, planned or default_points(count_parameters(bench.exported)), request)
+        sizes = dict.fromkeys(resolve_size(size, path, trust=trust)[0] for size in wanted)
+        models = [export_model(path, size, trust=trust) for size in sizes]
+        bench = _Bench(models, readable(benchmark), Path(scratch))
+        points, skipped = _measure_all(bench, planned or default_points(count_parameters(models[0])), request)
         result = Frontier(
             directory=Path(output),
             model=bench.exported.source.file,
             sha256=bench.exported.source.sha256,
-            image_size=bench.exported.head.image_size,
+            image_sizes=tuple(model.head.image_size for model in models),
             photos=benchmark.name,
             photo_count=len(bench.reference),
             calibration=Path(str(request.calibration)).name,
             average_precision=None if bench.evaluation is None else bench.evaluation.average_precision(),
-            points=points,
+            points=bench.timed(points) if times else points,
             skipped=skipped,
+            rounds=DEFAULT_ROUNDS if times else None,
         )
         _write(result, directory)
     say(f"Wrote {output} ({CSV_FILE}, {JSON_FILE}, {', '.join(PICTURES)})")
     return result
 
 
-def parse_points(schemes: str | Sequence[str]) -> tuple[PlannedPoint, ...]:
-    """Read points as people write them: ``"float16,int8,rd:1.6MB"``.
+def parse_sizes(imgsz: str | int | None, aspect: str | None) -> tuple[SizeRequest, ...]:
+    """Read one size or several, ``"640,512,auto"``.
 
     Raises:
-        UsageError: there are none, one is named twice, a scheme is unknown, or a budget is missing or wrong.
+        UsageError: there are none, one is no size, or there is an aspect and none is ``auto``.
+        ModelError: a side is not a positive multiple of 32.
     """
-    texts = schemes.split(",") if isinstance(schemes, str) else schemes
-    points = [_parse_point(text.strip()) for text in texts if text.strip()]
-    if not points:
-        raise UsageError("--schemes names no point.", fix=_FIX)
-    names = [point.name for point in points]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UsageError(f"--schemes names {', '.join(twice)} twice.", fix="Name each point once.")
-    return tuple(points)
+    if imgsz is None:
+        return (parse_size_request(None, aspect),)
+    texts = [text.strip() for text in str(imgsz).split(",") if text.strip()]
+    if not texts:
+        raise UsageError("--imgsz names no size.", fix="Write 640, or several as 640,512,auto.")
+    is_auto = [text.lower() == AUTO for text in texts]
+    if aspect is not None and not any(is_auto):
+        return (parse_size_request(texts[0], aspect),)
+    return tuple(parse_size_request(text, aspect if auto else None) for text, auto in zip(texts, is_auto, strict=True))
 
 
-def _parse_point(text: str) -> PlannedPoint:
-    name, colon, budget = text.partition(":")
-    takes_budget = "max_bytes" in find_scheme(name).options
-    if colon and not takes_budget:
-        raise UsageError(f"{name} takes no budget, so {text!r} is no point.", fix=f"Write {name}.")
-    if takes_budget and not budget:
-        raise UsageError(f"{name} needs a budget.", fix=f"Write {name}:1.4MB.")
-    return PlannedPoint(text, name, parse_bytes(budget) if colon else None)
-
-
-def default_points(parameters: int) -> tuple[PlannedPoint, ...]:
-    """Return the points to measure when none are named.
-
-    Args:
-        parameters: how many the model has.
-    """
-    fixed = [PlannedPoint(name, name) for name in DEFAULT_SCHEMES if name in SCHEME_NAMES]
-    kilobytes = [bytes_for_bits(bits, parameters) // 1000 for bits in DEFAULT_BITS]
-    sized = [PlannedPoint(f"{_BUDGETED}:{size / 1000:.3f}MB", _BUDGETED, size * 1000) for size in kilobytes if size]
-    return (*fixed, *sized)
+def _can_take_times() -> bool:
+    """Look for what runs models in Node, before anything that takes minutes."""
+    try:
+        find_node()
+        tfjs_packages()
+    except (MissingComponentError, NetworkError) as error:
+        say(f"Taking no frame times. {error}")
+        return False
+    return True
 
 
 def _checked_photos(photos: str | Path | None) -> Benchmark:
@@ -241,21 +242,26 @@ class _Bench:
     """The float model on the photos, with which every variant is compared.
 
     Attributes:
-        exported: the float model.
+        models: the float model at each size.
+        exported: the one at the first, which is the reference.
         photos: what it is run on.
         reference: its persons.
         evaluation: those matched with the labels; None without labels.
     """
 
-    def __init__(self, exported: ExportedModel, photos: ReadablePhotos) -> None:
-        self.exported = exported
+    def __init__(self, models: Sequence[ExportedModel], photos: ReadablePhotos, scratch: Path) -> None:
+        self.models = models
+        self.exported = models[0]
         self.photos = photos
+        self._scratch = scratch
+        self._entered: list[Contender] = []
         self._labels = photos.benchmark.labels
-        counts = {exported.head.keypoint_count, photos.benchmark.keypoint_count}
-        if self._labels and (counts != {len(COCO_SIGMAS)} or len(exported.head.classes) != 1):
+        head = self.exported.head
+        counts = {head.keypoint_count, photos.benchmark.keypoint_count}
+        if self._labels and (counts != {len(COCO_SIGMAS)} or len(head.classes) != 1):
             say("Measuring agreement alone: for average precision, labels and model must have 17 COCO keypoints")
             self._labels = ()
-        self.reference = self.persons(exported.model, "float32")
+        self.reference = self._persons(self.exported, self.exported.model, "float32")
         if measure_agreement(self.reference, self.reference).persons == 0:
             raise InputError(
                 f"The float model is sure of no person on {photos.benchmark.name}, so nothing can be compared.",
@@ -263,28 +269,35 @@ class _Bench:
             )
         self.evaluation = self._evaluation(self.reference)
 
-    def persons(self, model: onnx.ModelProto, title: str) -> PersonsByPhoto:
-        """Run a model of the float model's graph on the photos."""
-        with tempfile.TemporaryDirectory(prefix="yolo-edge-") as scratch:
-            path = Path(scratch) / "model.onnx"
-            path.write_bytes(model.SerializeToString())
-            with open_runtime("onnx", path) as runtime:
-                return find_persons(runtime, self.exported.head, self.photos, title=f"Running {title}")
-
-    def measure(self, planned: PlannedPoint, encodings: Encodings) -> FrontierPoint:
-        """Measure size and quality of a quantized form."""
-        raw, wire = _sizes(self.exported, encodings)
-        persons = self.persons(decoded_model(self.exported.model, encodings), planned.name)
+    def measure(self, planned: PlannedPoint, exported: ExportedModel, encodings: Encodings) -> FrontierPoint:
+        """Measure size and quality of a quantized form of the model at one of the sizes."""
+        lowered = write_lowered(exported, encodings, self._scratch / str(len(self._entered)), planned.name)
+        self._entered.append(lowered.contender)
+        persons = self._persons(exported, decoded_model(exported.model, encodings), planned.name)
         evaluation = self._evaluation(persons)
         return FrontierPoint(
             name=planned.name,
             scheme=planned.scheme,
             max_bytes=planned.max_bytes,
-            raw_bytes=raw,
-            wire_bytes=wire,
+            raw_bytes=lowered.raw_bytes,
+            wire_bytes=lowered.contender.wire_bytes,
             agreement=measure_agreement(self.reference, persons),
             loss=measure_loss(self.evaluation, evaluation) if self.evaluation and evaluation else None,
+            image_size=exported.head.image_size,
         )
+
+    def timed(self, points: Sequence[FrontierPoint]) -> tuple[FrontierPoint, ...]:
+        """Take the frame times of all that was measured, which ``points`` are, in that order."""
+        say("Taking frame times in Node")
+        reference = write_lowered(self.exported, {}, self._scratch / "reference", "float32").contender
+        _, image = next(iter(self.photos))
+        _, *times = take_frame_times(reference, self._entered, image)
+        return tuple(replace(point, frame=time) for point, time in zip(points, times, strict=True))
+
+    def _persons(self, exported: ExportedModel, model: onnx.ModelProto, title: str) -> PersonsByPhoto:
+        """Run a model of the graph of ``exported`` on the photos."""
+        title = f"Running {title} at {size_text(exported.head.image_size)}"
+        return find_persons_by_onnx(model.SerializeToString(), exported.head, self.photos, title=title)
 
     def _evaluation(self, persons: PersonsByPhoto) -> KeypointEvaluation | None:
         return evaluate_keypoints(self._labels, persons) if self._labels else None
@@ -295,17 +308,25 @@ def _measure_all(
 ) -> tuple[tuple[FrontierPoint, ...], tuple[SkippedPoint, ...]]:
     points: list[FrontierPoint] = []
     skipped: list[SkippedPoint] = []
-    for point in planned:
-        with _unreachable_budget_skipped(point, skipped):
-            points.append(bench.measure(point, _encodings(bench.exported, point, request)))
+    for exported in bench.models:
+        place = "" if len(bench.models) == 1 else f" at {size_text(exported.head.image_size)}"
+        for point in planned:
+            with _unreachable_budget_skipped(point, place, skipped):
+                points.append(bench.measure(point, exported, _encodings(exported, point, request)))
     if not points:
         raise InputError(f"No point can be measured: {skipped[0].reason}", fix="Give larger budgets.")
     return tuple(points), tuple(skipped)
 
 
 @contextmanager
-def _unreachable_budget_skipped(point: PlannedPoint, skipped: list[SkippedPoint]) -> Iterator[None]:
-    """Name a point whose budget the scheme refuses, and go on: the other points are worth their minutes."""
+def _unreachable_budget_skipped(point: PlannedPoint, place: str, skipped: list[SkippedPoint]) -> Iterator[None]:
+    """Name a point whose budget the scheme refuses, and go on: the other points are worth their minutes.
+
+    Args:
+        point: what may be refused.
+        place: what is added to its name.
+        skipped: where it is written down.
+    """
     try:
         yield
     except ModelError:
@@ -313,8 +334,8 @@ def _unreachable_budget_skipped(point: PlannedPoint, skipped: list[SkippedPoint]
     except InputError as error:
         if point.max_bytes is None:
             raise
-        say(f"Skipping {point.name}. {error.what}")
-        skipped.append(SkippedPoint(point.name, error.what))
+        say(f"Skipping {point.name}{place}. {error.what}")
+        skipped.append(SkippedPoint(f"{point.name}{place}", error.what))
 
 
 def _encodings(exported: ExportedModel, point: PlannedPoint, request: QuantizationRequest) -> Encodings:
@@ -326,21 +347,12 @@ def _encodings(exported: ExportedModel, point: PlannedPoint, request: Quantizati
         seed=request.seed,
         max_bytes=point.max_bytes,
     )
-    return scheme.encode(exported.model, complete_request(given, exported, find_engine(_ENGINE))).encodings
-
-
-def _sizes(exported: ExportedModel, encodings: Encodings) -> tuple[int, int]:
-    """Raw bytes and wire bytes of the files that browsers load, as ``convert`` measures them."""
-    with tempfile.TemporaryDirectory(prefix="yolo-edge-") as scratch:
-        files = write_model(find_engine(_ENGINE).lower(exported.model, encodings), Path(scratch))
-        records = record_files(Path(scratch), files, (), quantized=holds_codes(encodings)).values()
-    return sum(record.bytes for record in records), sum(record.wire_bytes or 0 for record in records)
+    return scheme.encode(exported.model, complete_request(given, exported, find_engine(DIRECT))).encodings
 
 
 def _write(result: Frontier, directory: Path) -> None:
     (directory / CSV_FILE).write_text(frontier_csv(result.points), encoding="utf-8")
     (directory / JSON_FILE).write_text(json.dumps(result.document(), indent=2) + "\n", encoding="utf-8")
-    height, width = result.image_size
-    title = f"{result.model} at {height}x{width} px, on {result.photo_count} photos"
+    title = f"{result.model} at {result.sizes_text} px, on {result.photo_count} photos"
     draw_frontier(result.points, title, [directory / name for name in PICTURES])
     write_listing(directory, "frontier", (CSV_FILE, JSON_FILE, *PICTURES), schema_version=SCHEMA_VERSION)

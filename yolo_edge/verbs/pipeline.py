@@ -2,21 +2,55 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from yolo_edge.bundle.manifest import wire_bytes_of
+from yolo_edge.bundle.manifest import record_files, wire_bytes_of
 from yolo_edge.checkpoint.export import ExportedModel, export_checkpoint, load_onnx
+from yolo_edge.checkpoint.image_size import SizeChoice, SizeRequest, choose_size
+from yolo_edge.checkpoint.inspect import describe_checkpoint
+from yolo_edge.console import say
 from yolo_edge.errors import ModelError, UsageError
-from yolo_edge.lowering.engine import Engine
+from yolo_edge.lowering.engine import Engine, find_engine
 from yolo_edge.quantization.budget import bytes_for_bits
 from yolo_edge.quantization.codes import Codes, Encodings
 from yolo_edge.quantization.scheme import QuantizationRequest
+from yolo_edge.speed.contender import Contender
 from yolo_edge.tfjs.graph import GraphModel
-from yolo_edge.tfjs.manifest import serialize_model
+from yolo_edge.tfjs.manifest import MODEL_FILE, serialize_model, write_model
+
+DIRECT = "direct"
+"""The engine of what is made to be measured."""
 
 DEFAULT_SIZE = (640, 640)
 """Height and width that a checkpoint is exported at, pixels."""
+
+
+def resolve_size(
+    request: SizeRequest, path: Path, *, trust: bool = False
+) -> tuple[tuple[int, int] | None, SizeChoice | None]:
+    """Find the input size that was asked for.
+
+    Args:
+        request: what was asked for.
+        path: the ``.pt`` or ``.onnx`` file.
+        trust: see :func:`export_model`.
+
+    Returns:
+        Height and width in pixels, None for the source's own; and how they were chosen, where they follow from an
+        aspect.
+
+    Raises:
+        UsageError: a size is to be chosen for an ONNX file, which has one.
+        CheckpointError: the checkpoint cannot be used.
+    """
+    if request.aspect is None:
+        return request.size, None
+    if path.suffix.lower() == ".onnx":
+        raise UsageError(f"{path} has its input size already, so none can be chosen.", fix="Give the .pt.")
+    choice = choose_size(request.aspect, describe_checkpoint(path, trust=trust).image_size or DEFAULT_SIZE[0])
+    say(f"Input size: {choice.sentence()}")
+    return choice.image_size, choice
 
 
 def export_model(
@@ -84,3 +118,33 @@ def count_parameters(exported: ExportedModel) -> int:
     convolutions = [node for node in exported.model.graph.node if node.op_type == "Conv"]
     names = {name for node in convolutions for name in node.input[1:] if name in weights}
     return sum(weights[name] for name in names)
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A graph model that was made to be measured.
+
+    Attributes:
+        contender: it, as a race takes it.
+        raw_bytes: of ``model.json`` and shards.
+    """
+
+    contender: Contender
+    raw_bytes: int
+
+
+def write_lowered(exported: ExportedModel, encodings: Encodings, directory: Path, name: str) -> Lowered:
+    """Lower a model into a directory that is not kept, and measure the files that browsers load, as ``convert`` does.
+
+    Args:
+        exported: the float model.
+        encodings: initializer name → its quantized form; none for float32.
+        directory: made here; what is above it must exist.
+        name: what to call it in a race.
+    """
+    directory.mkdir()
+    files = write_model(find_engine(DIRECT).lower(exported.model, encodings), directory)
+    records = record_files(directory, files, (), quantized=holds_codes(encodings)).values()
+    wire = sum(record.wire_bytes or 0 for record in records)
+    contender = Contender(name, directory, MODEL_FILE, exported.head.image_size, wire)
+    return Lowered(contender, sum(record.bytes for record in records))

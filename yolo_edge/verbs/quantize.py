@@ -24,6 +24,7 @@ def quantize(
     plan: str | Path | None = None,
     sensitivity: bool = False,
     imgsz: str | int | None = None,
+    aspect: str | None = None,
     name: str | None = None,
     trust: bool = False,
     force: bool = False,
@@ -41,7 +42,8 @@ def quantize(
         bits: ``rd``: the same as bits on the wire a parameter.
         plan: a ``quantization.yaml`` to repeat, or the directory that holds it.
         sensitivity: measure what each layer's rounding costs; writes a table and a chart.
-        imgsz: input size in pixels of a checkpoint.
+        imgsz: input size in pixels of a checkpoint, see :func:`yolo_edge.verbs.convert.convert`.
+        aspect: with ``imgsz="auto"``: the shape of the camera's picture.
         name: name of the model in the manifest; the source's stem by default.
         trust: load a checkpoint of one's own without the pickle check.
         force: replace an existing output directory that yolo-edge made.
@@ -59,6 +61,7 @@ def quantize(
         source,
         output,
         imgsz=imgsz,
+        aspect=aspect,
         quantize=quantize,
         name=name,
         trust=trust,

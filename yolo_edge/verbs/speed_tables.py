@@ -1,4 +1,4 @@
-"""How the result of ``bench`` looks on a terminal."""
+"""How the results of ``bench`` and ``sizes`` look on a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from rich.console import Group
 from rich.table import Table
 
 from yolo_edge.speed.measurement import Figures, Measurement
+from yolo_edge.validation.bootstrap import Estimate
 from yolo_edge.verbs.bench import BenchResult
+from yolo_edge.verbs.sizes import SizeComparison
 from yolo_edge.verbs.tables import grid, megabytes, plain_table
 
 _KERNELS_SHOWN = 8
@@ -106,3 +108,31 @@ def _count(value: int | None) -> str:
 
 def _size(count: int | None) -> str:
     return _MISSING if count is None else f"{count / 1e6:.1f}"
+
+
+def sizes_table(result: SizeComparison) -> Group:
+    """Show what each input size takes and finds, beside the square."""
+    facts = grid()
+    facts.add_row("model", f"{result.model}, float32")
+    facts.add_row("camera", f"{result.aspect}; {result.photos}, {result.photo_count} photos cut to that shape")
+    facts.add_row("frame", f"ms a prediction in Node, median of {result.rounds} turns; ratio to the first row")
+    columns = ("input", "pixels", "frame", "ratio", "mean OKS", "moved p95", "persons", "lost", "invented")
+    table = plain_table(*columns, right=range(1, len(columns)))
+    for row in result.rows:
+        height, width = row.image_size
+        agreement, moved = row.agreement, row.agreement.displacement
+        table.add_row(
+            f"{height}x{width}",
+            f"{row.pixel_share:.2f}",
+            f"{row.frame.milliseconds:.1f}",
+            f"{row.frame.ratio:.2f}",
+            _figure(agreement.similarity, "{:.4f}", 1),
+            _figure(moved.body_p95 if moved else None, "{:.1f} %", 100),
+            *(str(count) for count in (agreement.persons, agreement.lost, agreement.invented)),
+        )
+    note = "Compared with the first row. moved p95: of seen keypoints, as a share of body size."
+    return Group(facts, "", table, "", note)
+
+
+def _figure(figure: Estimate | None, form: str, factor: float) -> str:
+    return _MISSING if figure is None else form.format(factor * figure.value)

@@ -56,6 +56,8 @@ def conversion_table(result: Conversion) -> Group:
     facts = grid()
     facts.add_row("model", f"{manifest.name} (family {model.family}, {model.layout} output)")
     facts.add_row("input", f"{model.image_size[0]}x{model.image_size[1]} px (height x width), RGB 0-1, letterboxed")
+    if result.size_choice is not None:
+        facts.add_row("chosen", result.size_choice.sentence())
     keypoints = f"{model.keypoint_count} keypoints x {model.keypoint_dimensions}"
     facts.add_row("output", f"{list(model.output_shape)}: {len(model.classes)} class(es), {keypoints}")
     facts.add_row("weights", f"{manifest.scheme}, {model.parameters:,} parameters")
@@ -92,18 +94,26 @@ def _sensitivity_table(layers: tuple[LayerSensitivity, ...]) -> Table:
 def frontier_table(result: Frontier) -> Group:
     """Show what each size costs."""
     facts = grid()
-    facts.add_row("model", f"{result.model} at {result.image_size[0]}x{result.image_size[1]} px (height x width)")
+    facts.add_row("model", f"{result.model} at {result.sizes_text} px (height x width)")
     facts.add_row("measured on", f"{result.photos}, {result.photo_count} photos")
     facts.add_row("calibrated on", result.calibration)
     if result.average_precision is not None:
         facts.add_row("float AP", f"{100 * result.average_precision:.1f} points")
     facts.add_row("directory", str(result.directory))
-    columns = ("point", "raw", "on the wire", "mean OKS", "of seen keypoints", "persons", "lost", "AP loss (95 %)")
+    if result.rounds is not None:
+        facts.add_row(
+            "frame", f"ms a prediction in Node, median of {result.rounds} turns; ratio to float32 at the first size"
+        )
+    has_several = len(result.image_sizes) > 1
+    columns = ["point", *(["input"] if has_several else []), "raw", "on the wire", "mean OKS", "of seen"]
+    columns += ["persons", "lost", "AP loss (95 %)", *(["frame", "ratio"] if result.rounds is not None else [])]
     points = plain_table(*columns, right=range(1, len(columns)))
     for point in result.points:
         agreement, loss = point.agreement, point.loss
+        height, width = point.image_size or result.image_sizes[0]
         points.add_row(
             point.name,
+            *([f"{height}x{width}"] if has_several else []),
             megabytes(point.raw_bytes),
             megabytes(point.wire_bytes),
             _share(agreement.similarity),
@@ -111,6 +121,7 @@ def frontier_table(result: Frontier) -> Group:
             str(agreement.persons),
             str(agreement.lost),
             f"{loss.points:+.2f} ({loss.low:+.2f} to {loss.high:+.2f})" if loss else "no labels",
+            *([f"{point.frame.milliseconds:.1f}", f"{point.frame.ratio:.3f}"] if point.frame else []),
         )
     skipped = [f"skipped {point.name}: {point.reason}" for point in result.skipped]
     return Group(facts, "", points, *skipped)
