@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from yolo_edge.errors import InputError, OutputError
-from yolo_edge.files import sha256_of, staged_directory, staged_file
+from yolo_edge.errors import InputError, OutputError, UsageError
+from yolo_edge.files import keep_apart, sha256_of, staged_directory, staged_file
 
 
 def names_below(directory: Path) -> list[str]:
@@ -232,3 +232,14 @@ def test_sha256(tmp_path):
         sha256_of(tmp_path / "missing")
     with pytest.raises(InputError, match=r"cannot be read"):
         sha256_of(tmp_path)
+
+
+def test_an_output_that_holds_what_is_read_is_refused(tmp_path):
+    model = tmp_path / "models" / "tiny"
+    model.mkdir(parents=True)
+    (model / "model.onnx").touch()
+    for target in (model, model.parent, tmp_path / "models" / ".." / "models"):
+        with pytest.raises(UsageError, match="which is read"):
+            keep_apart(target, [model / "model.onnx"])
+    keep_apart(tmp_path / "other", [model])
+    keep_apart(model, [model / "no-such-file"])

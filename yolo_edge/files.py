@@ -192,7 +192,7 @@ def keep_apart(target: Path, sources: Iterable[Path]) -> None:
         UsageError: it does.
     """
     for source in sources:
-        if source.resolve().is_relative_to(target.resolve()):
+        if source.exists() and source.resolve().is_relative_to(target.resolve()):
             raise UsageError(f"The output {target} holds {source}, which is read.", fix="Choose another output.")
 
 

@@ -22,7 +22,7 @@ from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import say
 from yolo_edge.errors import UsageError
 from yolo_edge.figures import require_matplotlib
-from yolo_edge.files import MANIFEST_FILE, staged_directory
+from yolo_edge.files import MANIFEST_FILE, keep_apart, staged_directory
 from yolo_edge.lowering.engine import find_engine
 from yolo_edge.quantization.budget import parse_bytes
 from yolo_edge.quantization.photos import DEFAULT_SAMPLES, find_photos
@@ -162,6 +162,7 @@ def convert(
     if sensitivity:
         _check_sensitivity(scheme, calibration)
     wanted = parse_size_request(imgsz, aspect)
+    keep_apart(Path(output), [Path(source)])
     with staged_directory(Path(output), force=force) as directory:
         path = resolve_source(str(source))
         size, choice = resolve_size(wanted, path, trust=trust)

@@ -17,7 +17,7 @@ from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import say
 from yolo_edge.errors import InputError, MissingComponentError, ModelError, NetworkError, UsageError
 from yolo_edge.figures import require_matplotlib
-from yolo_edge.files import staged_directory, write_listing
+from yolo_edge.files import keep_apart, staged_directory, write_listing
 from yolo_edge.lowering.engine import find_engine
 from yolo_edge.photos.benchmark import Benchmark, find_benchmark
 from yolo_edge.photos.reading import ReadablePhotos, readable
@@ -162,6 +162,7 @@ def frontier(
     if not str(output):
         raise UsageError("The output directory has no name.", fix="Give one with -o DIR.")
     require_matplotlib()
+    keep_apart(Path(output), [Path(source)])
     with staged_directory(Path(output), force=force) as directory, tempfile.TemporaryDirectory() as scratch:
         benchmark = _checked_photos(photos)
         request = _checked_request(calibration, samples, seed)

@@ -17,7 +17,7 @@ from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import say
 from yolo_edge.errors import InputError, UsageError
 from yolo_edge.figures import require_matplotlib
-from yolo_edge.files import staged_directory
+from yolo_edge.files import keep_apart, staged_directory
 from yolo_edge.lowering.engine import find_engine
 from yolo_edge.photos.benchmark import Benchmark, find_benchmark
 from yolo_edge.photos.reading import ReadablePhotos, readable
@@ -102,6 +102,7 @@ def validate(
     if photos.benchmark.labels:
         require_pycocotools()
     if output is not None:
+        keep_apart(Path(output), [candidate.directory for candidate in candidates])
         require_matplotlib()
         require_jinja2()
     path = _reference_path(candidates, reference)
