@@ -61,7 +61,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# About an hour and a half on two idle cores, most of it the publication and the calibrations; an hour more with photos.
+# An estimate from the parts: an hour and a half on two idle cores, an hour more with photos. Nobody has timed the whole.
 # The last one ends with exit code 1 if a bar is missed.
 bench: setup-test chromium
 	$(BIN)/python -m benchmarks.growth
