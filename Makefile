@@ -67,7 +67,6 @@ bench: setup-test chromium
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.stages
 	$(BIN)/python -m benchmarks.validation $(if $(LABELS),--labels $(LABELS))
-	$(BIN)/python -m benchmarks.frame_time
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.publication
 	$(BIN)/python -m benchmarks.web --minutes 2

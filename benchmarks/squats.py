@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 import yolo_edge
-from benchmarks.frame_time import SCHEMES
+from benchmarks.speed import SCHEMES
 from yolo_edge.bundle.manifest import read_manifest
 from yolo_edge.pose.decode import detect
 from yolo_edge.pose.letterbox import letterbox

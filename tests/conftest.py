@@ -58,6 +58,18 @@ def converted(weights: Path, once: Once) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny(once: Once) -> Path:
+    """A converted directory of 64 px that sees one person on every photo, with its ONNX model kept."""
+    import yolo_edge
+    from tests.runtime.tiny_pose import write_pose_onnx
+
+    def fill(folder: Path) -> None:
+        yolo_edge.convert(write_pose_onnx(folder / "tiny.onnx"), folder / "tiny", onnx="keep")
+
+    return once("tiny", fill) / "tiny"
+
+
+@pytest.fixture(scope="session")
 def converted_onnx(converted: Path) -> Path:
     """The ONNX model that ``converted`` was lowered from."""
     return converted / "model.onnx"

@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.speed.rows import figures
 from yolo_edge.errors import ModelError, UsageError
 from yolo_edge.speed import frames
 from yolo_edge.speed.contender import directory_contenders
-from yolo_edge.speed.frames import ratio_of, take_frame_times
+from yolo_edge.speed.frames import take_frame_times
 
 PHOTO = np.full((48, 64, 3), 128, np.uint8)
 
@@ -20,11 +19,6 @@ PHOTO = np.full((48, 64, 3), 128, np.uint8)
 def contender(tiny):
     (found,) = directory_contenders([tiny])
     return replace(found, decode=None)
-
-
-def test_ratios_are_medians_of_turns():
-    ours, theirs = (figures(frame_milliseconds=times) for times in ((10.0, 30.0, 20.0), (10.0, 10.0, 10.0)))
-    assert ratio_of(ours, theirs) == 2.0
 
 
 def test_times_come_in_the_order_of_the_models_over_several_heats(contender, monkeypatch):

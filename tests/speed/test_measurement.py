@@ -5,7 +5,7 @@ import pytest
 
 from tests.speed.rows import figures, row
 from yolo_edge.errors import MissingComponentError
-from yolo_edge.speed.measurement import kernel_shares, measurements_csv
+from yolo_edge.speed.measurement import kernel_shares, measurements_csv, median_ratio
 
 
 def test_percentiles_and_frame_rate():
@@ -41,3 +41,7 @@ def test_kernels_of_a_gpu_are_listed_by_their_draws():
     shares = kernel_shares(kernels)
     assert [kernel.name for kernel in shares] == ["Concat", "Add"]
     assert all(kernel.share is None for kernel in shares)
+
+
+def test_ratios_are_medians_of_turns():
+    assert median_ratio((10.0, 30.0, 20.0), (10.0, 10.0, 10.0)) == 2.0

@@ -11,20 +11,12 @@ import pytest
 from PIL import Image
 
 import yolo_edge
-from tests.runtime.tiny_pose import write_pose_onnx
 from yolo_edge import cli
 from yolo_edge.errors import ImageError, InputError, MissingComponentError, ModelError, OutputError, UsageError
 from yolo_edge.runtime.packages import find_node, tfjs_packages
 from yolo_edge.verbs.bench import parse_backends
 
 FILES = ["bench.csv", "bench.json", "bench.png", "manifest.json"]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    yolo_edge.convert(write_pose_onnx(folder / "tiny.onnx"), folder / "tiny")
-    return folder / "tiny"
 
 
 def test_a_table_and_files_of_two_models(tiny, tmp_path, capsys):

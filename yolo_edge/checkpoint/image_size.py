@@ -55,6 +55,16 @@ def size_text(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
+def pixel_share(size: tuple[int, int], square: int) -> float:
+    """Return the pixels of an input as a share of those of a square one.
+
+    Args:
+        size: height and width, pixels.
+        square: side, pixels.
+    """
+    return size[0] * size[1] / square**2
+
+
 @dataclass(frozen=True)
 class Aspect:
     """The shape of a camera's picture, in lowest terms.
@@ -146,8 +156,7 @@ class SizeChoice:
     @property
     def pixel_share(self) -> float:
         """Pixels, as a share of the square's. Convolutions, which are nearly all of a frame, cost as much less."""
-        height, width = self.image_size
-        return height * width / self.square**2
+        return pixel_share(self.image_size, self.square)
 
     def sentence(self) -> str:
         """Say what was chosen, why, and what it costs."""

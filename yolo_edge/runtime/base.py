@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +27,27 @@ from yolo_edge.tfjs.manifest import MODEL_FILE
 
 ENGINE_ERRORS: dict[str, type[YoloEdgeError]] = {"backend": MissingComponentError, "model": ModelError}
 """What ``js/engine.mjs`` says is at fault → the error that is raised for it."""
+
+_ENGINE_FIXES = {
+    "backend": "Try another runtime: browser:wasm runs everywhere.",
+    "model": "Convert the model again if its files were changed, or try another runtime.",
+}
+
+
+def raise_engine_error(answer: Mapping[str, Any], what: str) -> None:
+    """Raise what the answer of a page or a Node process says went wrong, if anything did.
+
+    Args:
+        answer: with ``error`` and ``kind``, as ``describe`` of ``js/engine.mjs`` writes them, where a job failed.
+        what: the job, as ``Node could not load the model``.
+
+    Raises:
+        MissingComponentError: the backend is not available.
+        ModelError: the model cannot be loaded or run.
+    """
+    if "error" in answer:
+        raise ENGINE_ERRORS[answer["kind"]](f"{what}: {answer['error']}.", fix=_ENGINE_FIXES[answer["kind"]])
+
 
 SourceKind = Literal[".pt", ".onnx", "directory"]
 
@@ -178,6 +199,9 @@ RUNTIMES: dict[str, RuntimeKind] = {
     )
 }
 
+DIRECTORY_RUNTIMES = tuple(kind.name for kind in RUNTIMES.values() if kind.takes == "directory")
+"""Those that run converted directories."""
+
 ALIASES: dict[str, str] = {"browser": "browser:wasm"}
 """Short names."""
 
@@ -230,6 +254,30 @@ def find_runtime(name: str, source: Path) -> RuntimeKind:
         takes = "a converted directory" if runtime.takes == "directory" else f"a {runtime.takes} file"
         raise UsageError(f"The runtime '{name}' runs {takes}, {source} is not one.", fix=f"Choose one of: {fitting}.")
     return runtime
+
+
+def directory_runtimes(
+    names: Iterable[str],
+    *,
+    others: Sequence[str] = (),
+    unknown: str = "There is no runtime '{name}' for converted directories.",
+) -> tuple[str, ...]:
+    """Look up runtimes that run converted directories: aliases resolved, each once.
+
+    Args:
+        names: as users write them.
+        others: names that are allowed besides, and stay as they are.
+        unknown: what is said of another name.
+
+    Raises:
+        UsageError: one is neither.
+    """
+    fitting = (*DIRECTORY_RUNTIMES, *others)
+    found = tuple(dict.fromkeys(ALIASES.get(name, name) for name in names))
+    for name in found:
+        if name not in fitting:
+            raise UsageError(unknown.format(name=name), fix=f"Choose of: {', '.join(fitting)}.")
+    return found
 
 
 def open_runtime(name: str, source: Path, **options: Any) -> Runtime:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolo_edge.errors import MissingComponentError, ModelError, UsageError, first_line
-from yolo_edge.runtime.base import ENGINE_ERRORS, BaseRuntime, Stopwatch, check_bundle
+from yolo_edge.runtime.base import BaseRuntime, Stopwatch, check_bundle, raise_engine_error
 from yolo_edge.runtime.loopback import LoopbackServer, served_files
 from yolo_edge.runtime.packages import tfjs_packages
 
@@ -213,24 +213,34 @@ def _start_explained(what: str) -> Iterator[None]:
         raise MissingComponentError(f"{what} could not be started: {first_line(error)}", fix=_BROWSER_FIX) from error
 
 
-def ask_page(page: Any, method: str, argument: Any, *, action: str, place: str, seconds: float) -> dict[str, Any]:
+def ask_page(
+    page: Any,
+    server: LoopbackServer,
+    source: Path,
+    method: str,
+    argument: Any,
+    *,
+    action: str,
+    place: str,
+    seconds: float,
+) -> dict[str, Any]:
     """Start a job of the page's session and wait for its answer.
 
     ``page.evaluate`` knows no time limit; the waiting does, and it notices a crash of the page.
 
     Args:
         page: what :func:`open_page` opened.
+        server: what the page is served by.
+        source: directory of the model.
         method: of the session.
         argument: its argument.
         action: what it does, for messages, as ``load the model``.
         place: which model in which runtime, for messages.
         seconds: longest wait.
 
-    Returns:
-        The answer; ``error`` and ``kind`` in it where the job failed, see :func:`raise_page_error`.
-
     Raises:
-        ModelError: the answer did not come.
+        MissingComponentError: the backend is not available.
+        ModelError: the answer did not come, a file of the model is missing, or the model cannot be loaded or run.
     """
     from playwright.sync_api import Error, TimeoutError
 
@@ -248,24 +258,9 @@ def ask_page(page: Any, method: str, argument: Any, *, action: str, place: str, 
             f"The browser ended while it was to {action} {place}: {first_line(error)}",
             fix="It may be out of memory: try a smaller image size, or another runtime.",
         ) from error
+    server.refuse_missing(source)
+    raise_engine_error(answer, f"The page could not {action} {place}")
     return answer
-
-
-def raise_page_error(answer: dict[str, Any], *, action: str, place: str) -> None:
-    """Raise what a page's answer says, if it says that the job failed; for the arguments see :func:`ask_page`.
-
-    Raises:
-        MissingComponentError: the backend is not available.
-        ModelError: the model cannot be loaded or run.
-    """
-    if "error" not in answer:
-        return
-    raise ENGINE_ERRORS[answer["kind"]](
-        f"The page could not {action} {place}: {answer['error']}.",
-        fix="Try another runtime: browser:wasm runs everywhere."
-        if answer["kind"] == "backend"
-        else "Convert the model again if its files were changed, or try another runtime.",
-    )
 
 
 class BrowserRuntime(BaseRuntime):
@@ -327,14 +322,9 @@ class BrowserRuntime(BaseRuntime):
 
     def _job(self, action: str, method: str, argument: Any, seconds: float) -> dict[str, Any]:
         place = f"{self.source} in {self.name}"
-        answer = ask_page(self._page, method, argument, action=action, place=place, seconds=seconds)
-        if self._server.missing:
-            raise ModelError(
-                f"{self.source} lacks {', '.join(sorted(set(self._server.missing)))}, which its model.json names.",
-                fix="Convert the model again, or copy the whole directory.",
-            )
-        raise_page_error(answer, action=action, place=place)
-        return answer
+        return ask_page(
+            self._page, self._server, self.source, method, argument, action=action, place=place, seconds=seconds
+        )
 
     def close(self) -> None:
         """Close the browser, Playwright and the server."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from yolo_edge.errors import ModelError
-from yolo_edge.runtime.base import ENGINE_ERRORS
+from yolo_edge.runtime.base import raise_engine_error
 
 _CLOSE_SECONDS = 5.0
 _STDERR_TAIL = 800
@@ -107,12 +107,7 @@ class NodeChild:
                 fix="Try another runtime, and report it if the model runs there.",
             ) from failure[0]
         header, payload = answer[0]
-        if "error" in header:
-            again = "Convert the model again if its files were changed, or try another runtime."
-            raise ENGINE_ERRORS[header["kind"]](
-                f"Node could not {action} {self._subject}: {header['error']}.",
-                fix="Try another runtime." if header["kind"] == "backend" else again,
-            )
+        raise_engine_error(header, f"Node could not {action} {self._subject}")
         return header, payload
 
     def _last_words(self) -> str:

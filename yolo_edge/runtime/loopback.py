@@ -15,9 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from yolo_edge.errors import ModelError
 from yolo_edge.runtime.packages import SCRIPTS
 
-_PAGE_FILES = ("page.html", "page.mjs", "adapter.mjs", "engine.mjs")
+_PAGE_FILES = ("page.html", "page.mjs", "adapter.mjs", "engine.mjs", "session.mjs")
 _CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript",
@@ -93,6 +94,19 @@ class LoopbackServer:
         self.page_url = f"{self.base_url}page.html"
         self._thread = threading.Thread(target=self._server.serve_forever, name="yolo-edge-loopback", daemon=True)
         self._thread.start()
+
+    def refuse_missing(self, source: Path) -> None:
+        """Refuse a model of whose folder a file was asked for in vain; what was missed is forgotten then.
+
+        Raises:
+            ModelError: ``source`` lacks a file.
+        """
+        lost, self.missing = sorted(set(self.missing)), []
+        if lost:
+            raise ModelError(
+                f"{source} lacks {', '.join(lost)}, which its model.json names.",
+                fix="Convert the model again, or copy the whole directory.",
+            )
 
     def close(self) -> None:
         """Stop serving."""

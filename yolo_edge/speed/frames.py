@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from yolo_edge.errors import UsageError
 from yolo_edge.runtime.base import RUNTIMES
 from yolo_edge.speed.contender import Contender
 from yolo_edge.speed.lane import Track
-from yolo_edge.speed.measurement import Figures, Measurement
+from yolo_edge.speed.measurement import Figures, Measurement, median_ratio, require_some
 from yolo_edge.speed.race import prepare_lab, race
 
 BACKEND = "node"
@@ -57,21 +56,15 @@ def take_frame_times(
         NetworkError: TensorFlow.js is not in the cache and npm cannot fetch it.
         ModelError: a model cannot be loaded or run.
     """
-    if rounds < 1:
-        raise UsageError(f"--rounds {rounds} is too few.", fix="Give 1 or more.")
+    require_some("--rounds", rounds)
     times: list[FrameTime] = []
     size = MOST_LANES - 1
     for start in range(0, max(len(others), 1), size):
         first, *rows = _heat((reference, *others[start : start + size]), photo, rounds)
         if not times:
             times.append(FrameTime(first.median, 1.0))
-        times += [FrameTime(row.median, ratio_of(row, first)) for row in rows]
+        times += [FrameTime(row.median, median_ratio(row.frame_milliseconds, first.frame_milliseconds)) for row in rows]
     return tuple(times)
-
-
-def ratio_of(figures: Figures, reference: Figures) -> float:
-    """Return the median of the turns' ratios of two models of one race."""
-    return float(np.median(np.array(figures.frame_milliseconds) / np.array(reference.frame_milliseconds)))
 
 
 def _heat(contenders: Sequence[Contender], photo: NDArray[np.uint8], rounds: int) -> list[Figures]:

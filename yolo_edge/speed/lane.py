@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from yolo_edge.errors import ModelError
+from yolo_edge.errors import YoloEdgeError
 from yolo_edge.runtime.base import RuntimeKind
 from yolo_edge.runtime.browser import (
     ask_page,
@@ -21,7 +21,6 @@ from yolo_edge.runtime.browser import (
     has_gpu,
     open_chromium,
     open_page,
-    raise_page_error,
 )
 from yolo_edge.runtime.child import NodeChild
 from yolo_edge.runtime.loopback import LoopbackServer, tfjs_files
@@ -97,22 +96,19 @@ class Host(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class _Surroundings:
-    """What a lane is told of its host, beside what it is to run."""
+def _order(contender: Contender, track: Track, folder: str, **host: str | int) -> dict[str, Any]:
+    """Return what a lane is told.
 
-    backend: str
-    threads: int
-    lab: str
-    onnxruntime: str
-
-
-def _order(contender: Contender, track: Track, folder: str, surroundings: _Surroundings) -> dict[str, Any]:
-    """Return what a lane is told."""
+    Args:
+        contender: what it is to run.
+        track: what all lanes share.
+        folder: where the lane finds the contender's files.
+        host: ``backend``, ``threads``, and where the lane finds ``lab`` and ``onnxruntime``.
+    """
     form = INPUT_FORMS[contender.input_form]
     height, width = track.photo_size
     return {
-        **vars(surroundings),
+        **host,
         "runner": contender.runner,
         "folder": folder,
         "file": contender.file,
@@ -153,24 +149,26 @@ class NodeHost:
         """See :class:`Host`."""
         child = NodeChild([self._node.path, SCRIPTS / "worker.mjs", self._packages], contender.name)
         self._stack.callback(child.close)
-        lab, bundle = str(self._track.lab.absolute()), str(self._track.onnxruntime)
-        surroundings = _Surroundings("wasm", 1, lab, bundle)
-        return NodeLane(child, _order(contender, self._track, str(contender.folder.absolute()), surroundings))
+        lab, bundle = str(self._track.lab.absolute()), str(self._track.onnxruntime or "")
+        host: dict[str, str | int] = {"backend": "wasm", "threads": 1, "lab": lab, "onnxruntime": bundle}
+        return NodeLane(child, _order(contender, self._track, str(contender.folder.absolute()), **host))
 
 
 class PageLane:
     """A lane in a page."""
 
-    def __init__(self, page: Any, place: str, order: dict[str, Any]) -> None:
-        self._page, self._place = page, place
+    def __init__(self, page: Any, server: LoopbackServer, source: Path, place: str, order: dict[str, Any]) -> None:
+        self._page, self._server, self._source, self._place = page, server, source, place
         self.facts = self.ask("open", order)
 
     def ask(self, job: str, argument: Any = None) -> dict[str, Any]:
         """See :class:`Lane`."""
-        words = {"action": _ACTIONS[job], "place": self._place}
-        answer = ask_page(self._page, job, argument or {}, seconds=ANSWER_SECONDS, **words)
-        raise_page_error(answer, **words)
-        return answer
+        return ask_page(
+            *(self._page, self._server, self._source, job, argument or {}),
+            action=_ACTIONS[job],
+            place=self._place,
+            seconds=ANSWER_SECONDS,
+        )
 
     def close(self) -> None:
         """See :class:`Lane`."""
@@ -196,15 +194,16 @@ class PageHost:
         """See :class:`Host`."""
         page = open_page(self._browser, f"{self._server.base_url}speed/js/page.html")
         bundle = f"onnxruntime/{self._track.onnxruntime.name}" if self._track.onnxruntime else ""
-        surroundings = _Surroundings(str(self._kind.backend), self._track.threads, "lab", bundle)
-        order = _order(contender, self._track, self._folders[contender.folder], surroundings)
-        lane = PageLane(page, f"{contender.name} in {self._kind.name}", order)
-        lost = sorted(set(self._server.missing))
-        if lost:
-            self._server.missing.clear()
-            lane.close()
-            raise ModelError(f"{contender.folder} lacks {', '.join(lost)}.", fix="Convert the model again.")
-        return lane
+        host: dict[str, str | int] = {
+            **{"backend": str(self._kind.backend), "threads": self._track.threads},
+            **{"lab": "lab", "onnxruntime": bundle},
+        }
+        order = _order(contender, self._track, self._folders[contender.folder], **host)
+        try:
+            return PageLane(page, self._server, contender.folder, f"{contender.name} in {self._kind.name}", order)
+        except YoloEdgeError:
+            close_page(page)
+            raise
 
 
 def page_files(packages: Path) -> dict[str, Path]:

@@ -10,7 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from yolo_edge.errors import YoloEdgeError
+from yolo_edge.errors import UsageError, YoloEdgeError
+
+
+def require_some(option: str, count: int) -> None:
+    """Refuse a count below 1.
+
+    Raises:
+        UsageError: it is.
+    """
+    if count < 1:
+        raise UsageError(f"{option} {count} is too few.", fix="Give 1 or more.")
+
+
+def median_ratio(frames: Sequence[float], reference: Sequence[float]) -> float:
+    """Return the median of the turns' ratios of two models of one race.
+
+    Args:
+        frames: what each turn took of one.
+        reference: what the same turns took of the other.
+    """
+    return float(np.median(np.array(frames) / np.array(reference)))
 
 
 @dataclass(frozen=True)

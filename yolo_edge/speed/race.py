@@ -22,7 +22,7 @@ from yolo_edge.runtime.base import RuntimeKind
 from yolo_edge.runtime.browser import has_gpu
 from yolo_edge.speed.contender import INPUT_FORMS, Contender
 from yolo_edge.speed.lane import PHOTO_FILE, Host, Lane, Track, input_file, open_host
-from yolo_edge.speed.measurement import Figures, Measurement, kernel_shares
+from yolo_edge.speed.measurement import Figures, Measurement, kernel_shares, median_ratio
 
 SETTLING = 2
 """Turns that are not counted: the first ones after a load fill caches."""
@@ -184,7 +184,7 @@ def _figures(runner: _Runner, lane: Lane, reference: _Runner) -> Figures:
         load_milliseconds=facts["loadMilliseconds"],
         first_milliseconds=facts["firstMilliseconds"],
         frame_milliseconds=tuple(frames),
-        ratio=float(np.median(np.array(frames) / np.array(theirs))),
+        ratio=median_ratio(frames, theirs),
         reference=reference.contender.name,
         kernels=inspected["kernels"],
         draws=inspected["draws"],

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yolo_edge.checkpoint.image_size import size_text
 from yolo_edge.figures import save_figure
 from yolo_edge.speed.frames import FrameTime
 from yolo_edge.validation.agreement import Agreement
@@ -145,7 +146,7 @@ def _figure(points: Sequence[FrontierPoint], title: str, width: float) -> Figure
     if has_several:
         _draw_frames(axes[-1], points)
         if first is not None:
-            axes[0].set_title(f"at {first[0]}x{first[1]} px", loc="left", fontsize=10)
+            axes[0].set_title(f"at {size_text(first)} px", loc="left", fontsize=10)
     return figure
 
 
@@ -230,7 +231,7 @@ def _draw_frames(panel: Axes, points: Sequence[FrontierPoint]) -> None:
         panel.plot(*zip(*line, strict=True), "o-", color=colour, markersize=5, linewidth=1.2, label=label, zorder=3)
     for size in dict.fromkeys(point.image_size for point in points):
         row = max((row for row, point in enumerate(points) if point.image_size == size), key=lambda row: values[row])
-        text = f"{size[0]}x{size[1]}" if size else ""
+        text = size_text(size) if size else ""
         place, offset = (costs[row], values[row]), (6, 5) if has_losses else (-6, 5)
         side = "left" if has_losses else "right"  # off the line: losses fall with the cost, similarities rise
         panel.annotate(text, place, xytext=offset, textcoords="offset points", ha=side, fontsize=9)
@@ -238,7 +239,7 @@ def _draw_frames(panel: Axes, points: Sequence[FrontierPoint]) -> None:
     panel.set_xlim(left=0)
     panel.legend(loc="upper right" if has_losses else "lower right", frameon=False, fontsize=9)
     first = points[0].image_size or (0, 0)
-    against = f"float model at {first[0]}x{first[1]} px"
+    against = f"float model at {size_text(first)} px"
     quantity = "AP loss, points" if has_losses else "mean keypoint similarity (OKS)"
     panel.set_ylabel(f"{quantity}\nto the {against}")
     panel.set_xlabel("milliseconds a prediction, WebAssembly in Node" if is_timed else "megapixels of the input")

@@ -18,12 +18,12 @@ from yolo_edge.figures import require_matplotlib
 from yolo_edge.files import keep_apart, staged_directory, write_listing
 from yolo_edge.photos.sources.builtin import shipped_photos
 from yolo_edge.pose.image import read_image
-from yolo_edge.runtime.base import ALIASES, RUNTIMES, RuntimeKind
+from yolo_edge.runtime.base import DIRECTORY_RUNTIMES, RUNTIMES, RuntimeKind, directory_runtimes
 from yolo_edge.runtime.browser import find_browser, refuse_event_loop
 from yolo_edge.speed.chart import draw_race
 from yolo_edge.speed.contender import directory_contenders, parse_flags, with_flags
 from yolo_edge.speed.lane import Track
-from yolo_edge.speed.measurement import Measurement, measurements_csv
+from yolo_edge.speed.measurement import Measurement, measurements_csv, require_some
 from yolo_edge.speed.peers import enter_peers
 from yolo_edge.speed.race import prepare_lab, race
 
@@ -115,8 +115,7 @@ def bench(
     """
     kinds = parse_backends(backends)
     for name, value in (("--rounds", rounds), ("--threads", threads)):
-        if value < 1:
-            raise UsageError(f"{name} {value} is too few.", fix="Give 1 or more.")
+        require_some(name, value)
     listed = [models] if isinstance(models, str | Path) else list(models)
     program = _checked_browser(kinds, browser)
     directories = [Path(model) for model in listed]
@@ -166,15 +165,11 @@ def parse_backends(backends: str | Sequence[str] | None) -> tuple[RuntimeKind, .
         UsageError: there are none, or one is unknown.
     """
     given = DEFAULT_BACKENDS if backends is None else backends.split(",") if isinstance(backends, str) else backends
-    names = dict.fromkeys(ALIASES.get(name.strip(), name.strip()) for name in given if name.strip())
-    known = {name: kind for name, kind in RUNTIMES.items() if kind.takes == "directory"}
-    fix = f"Choose of: {', '.join(known)}."
+    stripped = [name.strip() for name in given if name.strip()]
+    names = directory_runtimes(stripped, unknown="There is no backend '{name}' to measure on.")
     if not names:
-        raise UsageError("--backends names no backend.", fix=fix)
-    for name in names:
-        if name not in known:
-            raise UsageError(f"There is no backend '{name}' to measure on.", fix=fix)
-    return tuple(known[name] for name in names)
+        raise UsageError("--backends names no backend.", fix=f"Choose of: {', '.join(DIRECTORY_RUNTIMES)}.")
+    return tuple(RUNTIMES[name] for name in names)
 
 
 def _checked_browser(kinds: Sequence[RuntimeKind], browser: str | Path | None) -> Path | None:

@@ -46,11 +46,20 @@ def resolve_size(
     """
     if request.aspect is None:
         return request.size, None
-    if path.suffix.lower() == ".onnx":
-        raise UsageError(f"{path} has its input size already, so none can be chosen.", fix="Give the .pt.")
+    require_open_size(path)
     choice = choose_size(request.aspect, describe_checkpoint(path, trust=trust).image_size or DEFAULT_SIZE[0])
     say(f"Input size: {choice.sentence()}")
     return choice.image_size, choice
+
+
+def require_open_size(path: Path) -> None:
+    """Refuse an ONNX file where input sizes are to be chosen.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if path.suffix.lower() == ".onnx":
+        raise UsageError(f"{path} has its input size already, so none can be chosen.", fix="Give the .pt.")
 
 
 def export_model(

@@ -13,6 +13,7 @@ from yolo_edge.checkpoint.image_size import (
     Aspect,
     parse_aspect,
     parse_image_size,
+    pixel_share,
     size_text,
 )
 from yolo_edge.checkpoint.source import resolve_source
@@ -25,10 +26,11 @@ from yolo_edge.photos.reading import ReadablePhotos, readable
 from yolo_edge.quantization.scheme import BUILTIN_PHOTOS
 from yolo_edge.speed.contender import Contender
 from yolo_edge.speed.frames import BACKEND, DEFAULT_ROUNDS, FrameTime, take_frame_times
+from yolo_edge.speed.measurement import require_some
 from yolo_edge.validation.agreement import Agreement, measure_agreement
 from yolo_edge.validation.detection import find_persons_by_onnx
 from yolo_edge.validation.matching import PersonsByPhoto
-from yolo_edge.verbs.pipeline import export_model, write_lowered
+from yolo_edge.verbs.pipeline import export_model, require_open_size, write_lowered
 
 DEFAULT_SIDES = (640, 512, 416, 320)
 """Longest sides that are tried, pixels. The square of the first is what everything is compared with."""
@@ -131,14 +133,12 @@ def sizes(
         NetworkError: TensorFlow.js is not in the cache and npm cannot fetch it.
     """
     shape, tried = parse_aspect(aspect), parse_sides(sides)
-    if rounds < 1:
-        raise UsageError(f"--rounds {rounds} is too few.", fix="Give 1 or more.")
+    require_some("--rounds", rounds)
     benchmark = find_benchmark(photos, limit=limit)
     if benchmark.kind == BUILTIN_PHOTOS:
         say("Comparing on the builtin photos, a smoke test. Give --photos FOLDER with photos of your users.")
     path = resolve_source(str(source))
-    if path.suffix.lower() == ".onnx":
-        raise UsageError(f"{path} has its input size already.", fix="Give the .pt.")
+    require_open_size(path)
     square = (tried[0], tried[0])
     candidates = list(dict.fromkeys([square, *(shape.fitted(side) for side in tried)]))
     seen = readable(cropped(benchmark, shape.width, shape.height))
@@ -154,7 +154,7 @@ def sizes(
         _, image = next(iter(seen))
         times = take_frame_times(first, [contender for _, contender in others], image, rounds=rounds)
     rows = [
-        MeasuredSize(size, size[0] * size[1] / (square[0] * square[1]), time, measure_agreement(reference, persons))
+        MeasuredSize(size, pixel_share(size, tried[0]), time, measure_agreement(reference, persons))
         for size, time, (persons, _) in zip(candidates, times, observed, strict=True)
     ]
     return SizeComparison(path.name, sha256_of(path), shape, benchmark.name, len(reference), rounds, tuple(rows))

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
+from yolo_edge.checkpoint.image_size import size_text
 from yolo_edge.speed.measurement import Figures, Measurement
 from yolo_edge.validation.bootstrap import Estimate
 from yolo_edge.verbs.bench import BenchResult
@@ -61,10 +62,9 @@ def _backend_table(backend: str, rows: Sequence[Measurement]) -> Table:
     narrow = (0, 1, 0, 0)
     table = plain_table(*columns, right=range(1, len(columns)), title=title, title_justify="left", padding=narrow)
     for row in rows:
-        height, width = row.image_size
         figures = row.figures
         cells = [cell(figures) if figures else _MISSING for _, cell in shown]
-        table.add_row(row.name, f"{height}x{width}", megabytes(row.wire_bytes), *cells)
+        table.add_row(row.name, size_text(row.image_size), megabytes(row.wire_bytes), *cells)
     return table
 
 
@@ -119,10 +119,9 @@ def sizes_table(result: SizeComparison) -> Group:
     columns = ("input", "pixels", "frame", "ratio", "mean OKS", "moved p95", "persons", "lost", "invented")
     table = plain_table(*columns, right=range(1, len(columns)))
     for row in result.rows:
-        height, width = row.image_size
         agreement, moved = row.agreement, row.agreement.displacement
         table.add_row(
-            f"{height}x{width}",
+            size_text(row.image_size),
             f"{row.pixel_share:.2f}",
             f"{row.frame.milliseconds:.1f}",
             f"{row.frame.ratio:.2f}",

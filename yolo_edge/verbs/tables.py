@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.table import Table
 
+from yolo_edge.checkpoint.image_size import size_text
+
 if TYPE_CHECKING:
     from yolo_edge.quantization.sensitivity import LayerSensitivity
     from yolo_edge.validation.bootstrap import Estimate
@@ -110,10 +112,9 @@ def frontier_table(result: Frontier) -> Group:
     points = plain_table(*columns, right=range(1, len(columns)))
     for point in result.points:
         agreement, loss = point.agreement, point.loss
-        height, width = point.image_size or result.image_sizes[0]
         points.add_row(
             point.name,
-            *([f"{height}x{width}"] if has_several else []),
+            *([size_text(point.image_size or result.image_sizes[0])] if has_several else []),
             megabytes(point.raw_bytes),
             megabytes(point.wire_bytes),
             _share(agreement.similarity),

@@ -22,7 +22,7 @@ from yolo_edge.lowering.engine import find_engine
 from yolo_edge.photos.benchmark import Benchmark, find_benchmark
 from yolo_edge.photos.reading import ReadablePhotos, readable
 from yolo_edge.recipe import read_recipe
-from yolo_edge.runtime.base import ALIASES, RUNTIMES, open_runtime
+from yolo_edge.runtime.base import RUNTIMES, directory_runtimes, open_runtime
 from yolo_edge.runtime.packages import tfjs_version
 from yolo_edge.tfjs.manifest import MODEL_FILE, write_model
 from yolo_edge.validation.bootstrap import Resamples
@@ -148,18 +148,12 @@ def _runtimes(asked: str | Sequence[str] | None, browser: str | Path | None) -> 
     """Resolve what runs the directories, and which of them were named."""
     from yolo_edge.runtime.browser import find_browser
 
-    fitting = [kind.name for kind in RUNTIMES.values() if kind.takes == "directory"]
     if not asked:
         has_browser = find_browser(Path(browser) if browser else None) is not None
-        backends = [name for name in fitting if name.startswith("browser:") and not name.endswith(":cpu")]
+        backends = [name for name in RUNTIMES if name.startswith("browser:") and not name.endswith(":cpu")]
         return ("node", *(backends if has_browser else ())), frozenset()
-    names = [ALIASES.get(name, name) for name in ([asked] if isinstance(asked, str) else asked)]
-    for name in names:
-        if name not in fitting:
-            raise UsageError(
-                f"There is no runtime '{name}' for converted directories.", fix=f"Choose of: {', '.join(fitting)}."
-            )
-    return tuple(dict.fromkeys(names)), frozenset(names)
+    names = directory_runtimes([asked] if isinstance(asked, str) else asked)
+    return names, frozenset(names)
 
 
 def _candidates(models: Sequence[str | Path], layout: str) -> list[Candidate]:

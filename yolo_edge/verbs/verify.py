@@ -11,7 +11,7 @@ from yolo_edge.errors import InputError, UsageError
 from yolo_edge.files import MANIFEST_FILE
 from yolo_edge.publication.reader import ServedRelease, Trust, fetch_files, find_document, read_served
 from yolo_edge.publication.signature import load_public_key
-from yolo_edge.runtime.base import ALIASES, RUNTIMES
+from yolo_edge.runtime.base import RUNTIMES, directory_runtimes
 from yolo_edge.tfjs.manifest import MODEL_FILE
 from yolo_edge.verbs.verification import ReleaseVerification, Verification, VerifiedRelease, check_directory
 
@@ -96,14 +96,7 @@ def _below(deliveries: Mapping[str, Delivery], variant: str) -> dict[str, Delive
 
 def _runtime_names(asked: list[str], browser: str | Path | None) -> list[str]:
     """Resolve the names of runtimes; an empty list stands for none."""
-    fitting = [kind.name for kind in RUNTIMES.values() if kind.takes == "directory"]
-    names = list(dict.fromkeys(ALIASES.get(name, name) for name in asked))
-    for name in names:
-        if name not in fitting and name != NO_RUNTIME:
-            raise UsageError(
-                f"There is no runtime '{name}' for converted directories.",
-                fix=f"Choose of: {', '.join([*fitting, NO_RUNTIME])}.",
-            )
+    names = directory_runtimes(asked, others=[NO_RUNTIME])
     if NO_RUNTIME in names and len(names) > 1:
         raise UsageError("The runtime 'none' does not go with others.", fix="Leave it out, or the others.")
     if browser is not None and not any("browser_path" in RUNTIMES[name].options for name in names if name in RUNTIMES):

@@ -1,7 +1,7 @@
-// A lane in a browser page, driven by Python: Playwright starts a job and waits for `answer`.
+// A lane in a browser page, driven by Python.
 
 import {adapter} from '../../runtime/js/adapter.mjs';
-import {describe} from '../../runtime/js/engine.mjs';
+import {offer} from '../../runtime/js/session.mjs';
 import {Lane} from './lane.mjs';
 
 const root = new URL('../../', import.meta.url);
@@ -34,21 +34,14 @@ const place = {
 
 let lane = null;
 
-function start(job) {
-  session.answer = null;
-  job().then((answer) => { session.answer = answer; }, (error) => { session.answer = describe(error); });
-}
-
-const session = {
-  answer: null,
-  open: (argument) => start(async () => {
+offer({
+  async open(argument) {
     const opened = await Lane.open(place, argument);
     lane = opened.lane;
     return opened.facts;
-  }),
-  frame: () => start(() => lane.frame()),
-  find: () => start(() => lane.find()),
-  inspect: () => start(() => lane.inspect()),
-  kernels: (argument) => start(() => lane.kernels(argument)),
-};
-window.yoloEdge = session;
+  },
+  frame: () => lane.frame(),
+  find: () => lane.find(),
+  inspect: () => lane.inspect(),
+  kernels: (argument) => lane.kernels(argument),
+});
