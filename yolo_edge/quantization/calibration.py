@@ -15,7 +15,8 @@ at its output.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -28,31 +29,27 @@ import numpy.typing as npt
 from yolo_edge.cache import cache_root
 from yolo_edge.console import progress, say
 from yolo_edge.files import staged_file
+from yolo_edge.photos.photo import Photo
 from yolo_edge.pose.head import PoseHead
 from yolo_edge.pose.letterbox import letterbox
-from yolo_edge.quantization.differentiable import Convolution, DifferentiableModel, padded
-from yolo_edge.quantization.harm import harm_scale
+from yolo_edge.quantization.collector import Collector
+from yolo_edge.quantization.differentiable import DifferentiableModel
 from yolo_edge.quantization.kernels import convolution_kernels
 from yolo_edge.quantization.mosaic import compose
+from yolo_edge.quantization.passes import Pass, at_once, mapped_ahead, one_thread_an_operation, passes
 from yolo_edge.quantization.photos import PhotoSet
 
 if TYPE_CHECKING:
     import onnx
-    import torch
 
 Array = npt.NDArray[np.float32]
-
-_POSITIONS = 192
-"""Output positions sampled a photo and layer."""
 
 _PHOTO_SIDE = 1.5
 """Longest side of a photo that is kept, in sides of the model's input: a crop of two thirds still fills it."""
 
 _SURE = 0.4
-_LEAST_SENSITIVITY = 1e-3
-"""Of a channel, in means of its layer: what no photo excited may still matter."""
 
-_VERSION = 3
+_VERSION = 4
 """Changes whenever the numbers below would: part of the cache key."""
 
 
@@ -127,21 +124,32 @@ def model_digest(model: onnx.ModelProto) -> str:
 def _gather(
     model: onnx.ModelProto, head: PoseHead, photos: PhotoSet, samples: int, seed: int
 ) -> dict[str, LayerStatistics]:
-    import torch
-
     network = DifferentiableModel(model)
     wanted = set(convolution_kernels(model))
     collectors = {
-        convolution.kernel: _Collector(convolution, network.weights[convolution.kernel])
+        convolution.kernel: Collector(convolution, network.weights[convolution.kernel])
         for convolution in network.convolutions
         if convolution.kernel in wanted
     }
-    random = torch.Generator().manual_seed(seed)
-    with progress(f"Calibrating on {photos.name}", samples, "inputs") as advance:
-        for image in calibration_inputs(model, head, photos, samples=samples, seed=seed):
-            _gather_input(network, collectors, head, torch.from_numpy(image), random)
+    inputs = calibration_inputs(model, head, photos, samples=samples, seed=seed)
+    with (
+        one_thread_an_operation(),
+        ThreadPoolExecutor() as layers,
+        progress(f"Calibrating on {photos.name}", samples, "inputs") as advance,
+    ):
+        for passed in passes(network, collectors, head, inputs, seed):
+            _add(collectors, passed, layers)
             advance(1)
-    return {name: collector.statistics(samples) for name, collector in collectors.items()}
+    return {name: LayerStatistics(item.moments(), item.harm(samples)) for name, item in collectors.items()}
+
+
+def _add(collectors: Mapping[str, Collector], passed: Pass, layers: ThreadPoolExecutor) -> None:
+    def add(name: str) -> None:
+        if name in passed.samples and name in passed.kernel_gradients:
+            collectors[name].add(passed.samples[name], passed.kernel_gradients[name])
+
+    for _ in layers.map(add, collectors):
+        pass
 
 
 def calibration_inputs(
@@ -152,12 +160,25 @@ def calibration_inputs(
     Raises:
         ImageError: a photo has become unreadable since it was chosen.
     """
-    images = [_reduced(photo.read(), head.image_size) for photo in photos.photos]
-    persons = _photos_with_persons(model, head, images)
+    images, persons = _looked_at(model, head, photos)
     say(f"{len(persons)} of {len(images)} photos hold a person ({photos.name})")
     if not persons:
         say("Sensitivities taken without persons are wrong: give --calibration photos like those of your users")
     yield from compose(images, persons, head.image_size, samples, seed)
+
+
+def _looked_at(
+    model: onnx.ModelProto, head: PoseHead, photos: PhotoSet
+) -> tuple[list[npt.NDArray[np.uint8]], list[int]]:
+    """Return all photos, scaled down, and the indices of those on which the float model is sure of a person."""
+    has_person = _person_finder(model, head)
+
+    def look(photo: Photo) -> tuple[npt.NDArray[np.uint8], bool]:
+        image = _reduced(photo.read(), head.image_size)
+        return image, has_person(image)
+
+    seen = list(mapped_ahead(look, photos.photos, at_once()))
+    return [image for image, _ in seen], [index for index, (_, found) in enumerate(seen) if found]
 
 
 def _reduced(image: npt.NDArray[np.uint8], image_size: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -171,112 +192,21 @@ def _reduced(image: npt.NDArray[np.uint8], image_size: tuple[int, int]) -> npt.N
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _photos_with_persons(model: onnx.ModelProto, head: PoseHead, images: Sequence[npt.NDArray[np.uint8]]) -> list[int]:
-    """Return the indices of the photos on which the float model is sure of a person."""
+def _person_finder(model: onnx.ModelProto, head: PoseHead) -> Callable[[npt.NDArray[np.uint8]], bool]:
+    """Return what tells whether the float model is sure of a person on a photo; it takes one thread a photo."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    name, found = session.get_inputs()[0].name, []
-    for index, image in enumerate(images):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def has_person(image: npt.NDArray[np.uint8]) -> bool:
         boxed, _ = letterbox(image, head.image_size)
         output = session.run(None, {name: np.ascontiguousarray(boxed.transpose(0, 3, 1, 2))})[0]
-        if output[0, 4 : 4 + len(head.classes)].max() >= _SURE:
-            found.append(index)
-    return found
+        return bool(output[0, 4 : 4 + len(head.classes)].max() >= _SURE)
 
-
-def _gather_input(
-    network: DifferentiableModel, collectors: dict[str, _Collector], head: PoseHead, image: Any, random: Any
-) -> None:
-    import torch
-
-    kernels = {name: network.weights[name].clone().requires_grad_() for name in collectors}
-    seen: list[tuple[Convolution, torch.Tensor, torch.Tensor]] = []
-
-    def observe(convolution: Convolution, source: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-        if convolution.kernel in collectors:
-            output.retain_grad()
-            seen.append((convolution, source.detach(), output))
-        return output
-
-    output = network(image, kernels, observe)
-    anchors, scale = harm_scale(output.detach()[0], head)
-    signs = torch.randint(0, 2, scale.shape, generator=random) * 2.0 - 1.0
-    (output[0][:, anchors] * scale * signs).sum().backward()
-    for convolution, source, result in seen:
-        gradient = kernels[convolution.kernel].grad
-        if gradient is not None and result.grad is not None:
-            collectors[convolution.kernel].add(source, result.grad[0], gradient, random)
-
-
-class _Collector:
-    """Sums up the statistics of one convolution."""
-
-    def __init__(self, convolution: Convolution, kernel: Any) -> None:
-        import torch
-
-        self._convolution = convolution
-        out, columns = kernel.shape[0], kernel[0].numel()
-        self._kernel_size = (kernel.shape[2], kernel.shape[3])
-        self._even = torch.zeros(convolution.groups, columns, columns)
-        self._focused = torch.zeros(convolution.groups, columns, columns)
-        self._gradients = torch.zeros(out, out)
-        self._sensitivity = torch.zeros(out)
-
-    def add(self, source: Any, gradient: Any, kernel_gradient: Any, random: Any) -> None:
-        """Add one input.
-
-        Args:
-            source: the convolution's input ``[1, C, H, W]``.
-            gradient: of the harm with respect to its output ``[O, H', W']``.
-            kernel_gradient: of the harm with respect to its kernel.
-            random: torch generator.
-        """
-        import torch
-
-        self._sensitivity += kernel_gradient.square().mean(dim=(1, 2, 3))
-        rows = gradient.flatten(1)
-        self._gradients += rows @ rows.T
-        energy = rows.square().sum(0)
-        count = energy.numel()
-        chance = 0.5 / count + 0.5 * energy / energy.sum().clamp(min=1e-30)
-        chance /= chance.sum()
-        positions = torch.multinomial(chance, min(_POSITIONS, count), replacement=True, generator=random)
-        columns = self._columns(source, positions, gradient.shape[2])
-        drawn = chance[positions] * len(positions)
-        for target, weight in ((self._even, 1 / (drawn * count)), (self._focused, energy[positions] / drawn)):
-            scaled = columns * weight.sqrt()
-            target.baddbmm_(scaled, scaled.transpose(1, 2))
-
-    def _columns(self, source: Any, positions: Any, width: int) -> Any:
-        """Input columns at output positions: ``[groups, n, positions]``."""
-        import torch
-
-        convolution = self._convolution
-        image = padded(source, convolution.pads)[0]
-        row = (positions // width)[:, None] * convolution.strides[0]
-        column = (positions % width)[:, None] * convolution.strides[1]
-        rows = row + torch.arange(self._kernel_size[0]) * convolution.dilations[0]
-        columns = column + torch.arange(self._kernel_size[1]) * convolution.dilations[1]
-        patches = image[:, rows[:, :, None], columns[:, None, :]].permute(1, 0, 2, 3)
-        return patches.reshape(len(positions), convolution.groups, -1).permute(1, 2, 0)
-
-    def statistics(self, inputs: int) -> LayerStatistics:
-        """Return the sums as statistics: both kinds of moments with the same mean diagonal, half and half."""
-        moments = _normalised(self._even) + _normalised(self._focused)
-        size = self._gradients.diagonal().clamp(min=1e-30).sqrt()
-        correlations = self._gradients / size[:, None] / size
-        correlations.fill_diagonal_(1.0)
-        least = _LEAST_SENSITIVITY * self._sensitivity.mean().clamp(min=1e-30)
-        root = (self._sensitivity.clamp(min=least) / inputs).sqrt()
-        upper = moments.triu() / 2  # sums of products are symmetric to the last bit on some processors only
-        mirrored = upper + upper.triu(1).transpose(1, 2)
-        return LayerStatistics(mirrored.numpy(), (correlations * root[:, None] * root).numpy())
-
-
-def _normalised(moments: Any) -> Any:
-    """Scale each group to a mean diagonal of 1: how excited its channels are is part of their sensitivity."""
-    return moments / moments.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=1e-30)[:, None, None]
+    return has_person
 
 
 def _write(path: Path, layers: Mapping[str, LayerStatistics]) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from yolo_edge.console import progress
 from yolo_edge.figures import save_figure
@@ -25,14 +26,19 @@ from yolo_edge.quantization.codes import Codes, Encodings
 from yolo_edge.quantization.differentiable import DifferentiableModel
 from yolo_edge.quantization.harm import harm_scale
 from yolo_edge.quantization.kernels import convolution_kernels
+from yolo_edge.quantization.passes import at_once, generator, mapped_ahead, one_thread_an_operation
 from yolo_edge.quantization.photos import PhotoSet
 
 if TYPE_CHECKING:
     import onnx
+    import torch
     from matplotlib.figure import Figure
 
 INPUTS = 12
 """Calibration inputs to measure on: the figures are good to about a third."""
+
+_GROUPS = 3
+"""Boxes, scores and keypoints."""
 
 _DRAWN = 25
 _COLOURS = {"keypoints": "#0b6e99", "boxes": "#d9480f", "scores": "#868e96"}
@@ -105,26 +111,44 @@ def _measured(
 
     network = DifferentiableModel(model)
     deltas = {name: torch.from_numpy(np.ascontiguousarray(error)) for name, error in errors.items()}
-    random = torch.Generator().manual_seed(seed)
-    first_keypoint = 4 + len(head.classes)
-    groups = (slice(0, 4), slice(4, first_keypoint), slice(first_keypoint, None))
-    harm = {name: np.zeros(len(groups)) for name in deltas}
-    with progress("Measuring sensitivity", INPUTS, "inputs") as advance:
-        for image in calibration_inputs(model, head, photos, samples=INPUTS, seed=seed):
-            kernels = {name: network.weights[name].clone().requires_grad_() for name in deltas}
-            output = network(torch.from_numpy(image), kernels)[0]
-            anchors, scale = harm_scale(output.detach(), head)
-            signs = torch.randint(0, 2, scale.shape, generator=random) * 2.0 - 1.0
-            weighted = output[:, anchors] * scale * signs
-            for index, rows in enumerate(groups):
-                gradients = torch.autograd.grad(
-                    weighted[rows].sum(), list(kernels.values()), retain_graph=True, allow_unused=True
-                )
-                for name, gradient in zip(kernels, gradients, strict=True):
-                    if gradient is not None:
-                        harm[name][index] += float((gradient * deltas[name]).sum()) ** 2 / INPUTS
+
+    def measured(item: tuple[int, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float64]]:
+        return _measured_input(network, deltas, head, item[1], generator(seed, item[0]))
+
+    harm = {name: np.zeros(_GROUPS) for name in deltas}
+    inputs = enumerate(calibration_inputs(model, head, photos, samples=INPUTS, seed=seed))
+    with one_thread_an_operation(), progress("Measuring sensitivity", INPUTS, "inputs") as advance:
+        for costs in mapped_ahead(measured, inputs, at_once()):
+            for name, cost in costs.items():
+                harm[name] += cost / INPUTS
             advance(1)
     return harm
+
+
+def _measured_input(
+    network: DifferentiableModel,
+    deltas: Mapping[str, torch.Tensor],
+    head: PoseHead,
+    image: npt.NDArray[np.float32],
+    random: torch.Generator,
+) -> dict[str, npt.NDArray[np.float64]]:
+    import torch
+
+    kernels = {name: network.weights[name].clone().requires_grad_() for name in deltas}
+    output = network(torch.from_numpy(image), kernels)[0]
+    anchors, scale = harm_scale(output.detach(), head)
+    signs = torch.randint(0, 2, scale.shape, generator=random) * 2.0 - 1.0
+    weighted = output[:, anchors] * scale * signs
+    first_keypoint = 4 + len(head.classes)
+    costs = {name: np.zeros(_GROUPS) for name in deltas}
+    for index, rows in enumerate((slice(0, 4), slice(4, first_keypoint), slice(first_keypoint, None))):
+        gradients = torch.autograd.grad(
+            weighted[rows].sum(), list(kernels.values()), retain_graph=True, allow_unused=True
+        )
+        for name, gradient in zip(kernels, gradients, strict=True):
+            if gradient is not None:
+                costs[name][index] = float((gradient * deltas[name]).sum()) ** 2
+    return costs
 
 
 def sensitivity_csv(layers: Iterable[LayerSensitivity]) -> str:
