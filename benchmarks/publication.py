@@ -147,7 +147,7 @@ def _read(endpoint: str, prefix: str, stop: Any, results: Any) -> None:
 
 
 @contextmanager
-def reading(endpoint: str, prefix: str, seen: list[Readers], count: int = 3) -> Iterator[Callable[[], None]]:
+def reading(endpoint: str, prefix: str, seen: list[Readers], count: int) -> Iterator[Callable[[], None]]:
     """Let readers load all the while; what they saw is put into ``seen`` at the end."""
     context = multiprocessing.get_context("spawn")
     stop, results = context.Event(), context.Queue()
@@ -169,8 +169,8 @@ def _die() -> NoReturn:
     raise AssertionError("SIGKILL cannot be survived")
 
 
-def killed_publisher(endpoint: str, directory: Path, *, step: int = 1) -> tuple[int, list[str]]:
-    """Kill a publisher at each ``step``-th of its calls, before and after, and run it again.
+def killed_publisher(endpoint: str, directory: Path, *, step: int = 1, readers: int = 3) -> tuple[int, list[str]]:
+    """Kill a publisher at each ``step``-th of its calls, before and after, and run it again, while ``readers`` load.
 
     Returns:
         How often it was killed, and what went wrong.
@@ -181,7 +181,7 @@ def killed_publisher(endpoint: str, directory: Path, *, step: int = 1) -> tuple[
     seen: list[Readers] = []
     wrong: list[str] = []
     killed = 0
-    with reading(endpoint, prefix, seen):
+    with reading(endpoint, prefix, seen, readers):
         for calls in range(1, _MOST_CALLS, step):
             died = False
             for after in (False, True):

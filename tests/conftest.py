@@ -6,16 +6,39 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from tests.nets import save_untrained_net
 from yolo_edge.checkpoint.catalogue import fetch, find
 
 CheckpointFactory = Callable[..., Path]
 Once = Callable[[str, Callable[[Path], object]], Path]
+
+
+# How long an example takes depends on what else runs: a deadline fails at random beside other workers.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let every worker begin with its share of the tests marked as long, so that none of them is left for the end.
+
+    The part of the list that xdist gives to each worker first is contiguous, and all parts are of one size.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = iter([item for item in items if not item.get_closest_marker("long")])
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        size = (len(items) - len(ordered)) // (workers - worker)
+        share = long[worker::workers]
+        ordered += [*share, *islice(others, max(0, size - len(share)))]
+    items[:] = [*ordered, *others]
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +96,20 @@ def tiny(once: Once) -> Path:
 def converted_onnx(converted: Path) -> Path:
     """The ONNX model that ``converted`` was lowered from."""
     return converted / "model.onnx"
+
+
+@pytest.fixture(scope="session")
+def small_model(weights: Path, once: Once) -> Callable[[int], Path]:
+    """A function that exports the genuine weights at a size: the ONNX model."""
+    import yolo_edge
+
+    def make(size: int = 192) -> Path:
+        def fill(folder: Path) -> None:
+            yolo_edge.convert(weights, folder / "out", imgsz=size, onnx="keep")
+
+        return once(f"float-{size}", fill) / "out" / "model.onnx"
+
+    return make
 
 
 @pytest.fixture(scope="session")

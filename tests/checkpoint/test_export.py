@@ -11,8 +11,9 @@ from yolo_edge.checkpoint.export import export_checkpoint, load_onnx, read_check
 from yolo_edge.errors import ModelError
 
 
-def test_two_exports_are_the_same_bytes(weights):
+def test_two_exports_are_the_same_bytes_and_print_nothing(weights, capfd):
     assert export_checkpoint(weights, (320, 320)).serialized() == export_checkpoint(weights, (320, 320)).serialized()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_export_says_what_the_model_is(weights):
@@ -22,11 +23,6 @@ def test_export_says_what_the_model_is(weights):
     assert head.output_shape == (1, 56, 24 * 40 + 12 * 20 + 6 * 10)
     assert head.licence.startswith("AGPL-3.0")
     assert not [entry for entry in exported.model.metadata_props if entry.key == "date"]
-
-
-def test_export_prints_nothing(weights, capfd):
-    export_checkpoint(weights, (320, 320))
-    assert capfd.readouterr() == ("", "")
 
 
 def test_weights_that_are_not_numbers_are_refused_by_name(converted_onnx, tmp_path):

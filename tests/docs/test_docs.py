@@ -84,6 +84,7 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(target), f"{relative(page)} links to {link}, a heading that is not there"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=relative)
@@ -133,17 +134,33 @@ await writeFile('output.bin', new Uint8Array(Float32Array.from(values).buffer));
 """
 
 
+@pytest.fixture(scope="module")
+def model_of(converted, untrained, once):
+    """A function from a layout to a converted directory of it."""
+
+    def end_to_end(folder: Path) -> None:
+        yolo_edge.convert(untrained("yolo26n-pose.yaml"), folder / "out", imgsz=320, end2end=True)
+
+    def other_contract(folder: Path) -> None:
+        source = untrained("yolov8n-pose.yaml", classes=3, keypoints=(21, 2))
+        yolo_edge.convert(source, folder / "out", imgsz="256x320")
+
+    def model(layout: str) -> Path:
+        if layout == "raw":
+            return converted
+        if layout == "end2end":
+            return once("docs-end2end", end_to_end) / "out"
+        return once("docs-other-contract", other_contract) / "out"
+
+    return model
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["raw", "end2end", "raw, 3 classes of 21x2 keypoints"])
 @pytest.mark.parametrize("photo", ["bus.jpg", "zidane.jpg"])
-def test_documented_decoder_finds_what_the_python_decoder_finds(converted, untrained, tmp_path, layout, photo):
+def test_documented_decoder_finds_what_the_python_decoder_finds(model_of, tmp_path, layout, photo):
     model = tmp_path / "model"
-    if layout == "raw":
-        model.symlink_to(converted)
-    elif layout == "end2end":
-        yolo_edge.convert(untrained("yolo26n-pose.yaml"), model, imgsz=320, end2end=True)
-    else:
-        yolo_edge.convert(untrained("yolov8n-pose.yaml", classes=3, keypoints=(21, 2)), model, imgsz="256x320")
+    model.symlink_to(model_of(layout))
     head = read_manifest(model).head
     pixels = read_image(shipped_photo(photo))
     (tmp_path / "photo.bin").write_bytes(pixels.tobytes())

@@ -90,8 +90,8 @@ def test_end_to_end_output_holds_the_same_detections(untrained, tmp_path, classe
             assert off.max(axis=1).min() <= PIXELS, f"no detection like {row[:6]}"
 
 
-def test_graph_stays_small(weights):
-    model = lower(export_checkpoint(weights, (640, 640)).model, {})
+def test_graph_stays_small(converted_onnx):
+    model = lower(onnx.load(converted_onnx), {})
     operations = model.operations()
     assert sum(operations.values()) <= 370
     assert operations["Transpose"] <= 6

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,11 +14,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+import yolo_edge
+from tests.conftest import Once
 from tests.nets import photo_batch
 from yolo_edge.errors import MissingComponentError, ModelError
 from yolo_edge.lowering import direct, tensorflow
-from yolo_edge.quantization.codes import Codes
-from yolo_edge.quantization.scheme import NO_PHOTOS, QuantizationRequest, find_scheme
+from yolo_edge.lowering.engine import find_engine
+from yolo_edge.quantization.codes import Codes, Encodings
 from yolo_edge.runtime.base import open_runtime
 from yolo_edge.tfjs.graph import GraphModel
 from yolo_edge.tfjs.manifest import write_model
@@ -30,21 +34,54 @@ needs_tensorflow = pytest.mark.skipif(
 oracle = [pytest.mark.slow, pytest.mark.tensorflow, needs_tensorflow]
 
 
+@dataclass(frozen=True)
+class Chain:
+    """One run of the chain, for all tests: the genuine model with int8 kernels.
+
+    Attributes:
+        directory: what ``convert`` made.
+        codes: of the kernels, as the chain was given them.
+        lowered: what it made of the model.
+    """
+
+    directory: Path
+    codes: dict[str, Codes]
+    lowered: GraphModel
+
+
+@pytest.fixture(scope="module")
+def chain(converted_onnx: Path, once: Once) -> Chain:
+    def fill(folder: Path) -> None:
+        def lower(model: onnx.ModelProto, encodings: Encodings) -> GraphModel:
+            lowered = tensorflow.lower(model, encodings)
+            (folder / "lowered.pickle").write_bytes(pickle.dumps((encodings, lowered)))
+            return lowered
+
+        with pytest.MonkeyPatch.context() as patch:
+            engine = replace(find_engine("tensorflow"), lower=lower)
+            patch.setattr("yolo_edge.verbs.convert.find_engine", lambda name: engine)
+            options = {"quantize": "int8", "calibration": "none", "engine": "tensorflow"}
+            yolo_edge.convert(converted_onnx, folder / "out", **options)
+
+    folder = once("tensorflow", fill)
+    encodings, lowered = pickle.loads((folder / "lowered.pickle").read_bytes())
+    codes = {name: encoding for name, encoding in encodings.items() if isinstance(encoding, Codes)}
+    return Chain(folder / "out", codes, lowered)
+
+
+@pytest.fixture(scope="module")
+def codes(chain: Chain) -> dict[str, Codes]:
+    return chain.codes
+
+
+@pytest.fixture(scope="module")
+def lowered(chain: Chain) -> GraphModel:
+    return chain.lowered
+
+
 @pytest.fixture(scope="module")
 def model(converted_onnx) -> onnx.ModelProto:
     return onnx.load(converted_onnx)
-
-
-@pytest.fixture(scope="module")
-def codes(model) -> dict[str, Codes]:
-    encodings = find_scheme("int8").encode(model, QuantizationRequest(calibration=NO_PHOTOS)).encodings
-    return {name: encoding for name, encoding in encodings.items() if isinstance(encoding, Codes)}
-
-
-@pytest.fixture(scope="module")
-def lowered(model, codes) -> GraphModel:
-    """The genuine model through TensorFlow with int8 kernels: one run of the chain, 20 s, for all tests."""
-    return tensorflow.lower(model, codes)
 
 
 def outputs(graph: GraphModel, directory: Path) -> list[np.ndarray]:
@@ -57,6 +94,7 @@ def outputs(graph: GraphModel, directory: Path) -> list[np.ndarray]:
 class TestOracle:
     pytestmark = oracle
 
+    @pytest.mark.long
     def test_both_engines_give_the_same_poses(self, model, codes, lowered, tmp_path):
         kept = {weight.initializer for weight in lowered.weights if weight.stored}
         same_codes = {name: code for name, code in codes.items() if name in kept}
@@ -89,6 +127,12 @@ class TestOracle:
         for name, weight in stored.items():
             assert weight.stored.dtype == "uint8" and weight.values.dtype == np.uint8
             assert np.array_equal(np.sort(weight.decoded(), axis=None), np.sort(codes[name].decoded(), axis=None))
+
+    def test_weights_that_the_engine_leaves_float_are_expected_so(self, chain):
+        """Golden vectors are those of the weights that are shipped."""
+        (check,) = yolo_edge.verify(chain.directory).runtimes
+        assert check.passed, check
+        assert max(difference.worst / difference.tolerance for difference in check.differences) < 0.2, "by far"
 
     def test_a_model_that_the_chain_refuses_names_the_log(self, tmp_path, monkeypatch):
         monkeypatch.setenv("YOLO_EDGE_CACHE", str(tmp_path))

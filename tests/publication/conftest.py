@@ -5,12 +5,34 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from yolo_edge.publication import seaweedfs
 from yolo_edge.publication.store import Store, open_store
+
+
+@pytest.fixture(scope="session", autouse=True)
+def descriptions_read_once() -> Iterator[None]:
+    """Each client of boto3 reads what S3 is from the same files, which takes longer than most tests here."""
+    if find_spec("botocore") is None:
+        yield
+        return
+    from botocore import loaders
+
+    genuine, read = loaders.JSONFileLoader.load_file, {}
+
+    def load_file(self: Any, path: str) -> Any:
+        if path not in read:
+            read[path] = genuine(self, path)
+        return read[path]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loaders.JSONFileLoader, "load_file", load_file)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ def endpoint(request, s3_settings) -> str:
 
 
 def test_a_publisher_that_is_killed_leaves_nothing_bad_to_readers(endpoint, tmp_path):
-    loads, wrong = soak.killed_publisher(endpoint, tmp_path, step=6)
+    loads, wrong = soak.killed_publisher(endpoint, tmp_path, step=6, readers=1)
     assert wrong == []
     assert loads > 20
 

@@ -12,9 +12,10 @@ import pytest
 from tests.conftest import Once
 from yolo_edge.cache import CACHE_VARIABLE
 
-BUDGET = 1_500_000
+# Size, samples and budget are those of docs/quantization.md: what its commands leave in the cache serves here too.
+BUDGET = 1_400_000
 OPTIONS: dict[str, dict[str, Any]] = {"int8": {}, "int4": {}, "rd": {"max_bytes": BUDGET}}
-SAMPLES = 12
+SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -33,22 +34,8 @@ class Artifact:
 
 
 @pytest.fixture(scope="session")
-def small_model(weights: Path, once: Once) -> Callable[[int], Path]:
-    """A function that exports the genuine weights at a size: the ONNX model."""
-    import yolo_edge
-
-    def make(size: int = 192) -> Path:
-        def fill(folder: Path) -> None:
-            yolo_edge.convert(weights, folder / "out", imgsz=size, onnx="keep")
-
-        return once(f"float-{size}", fill) / "out" / "model.onnx"
-
-    return make
-
-
-@pytest.fixture(scope="session")
 def small_artifact(small_model, once: Once) -> Callable[..., Artifact]:
-    """A function that converts the genuine weights by a scheme, calibrated on 12 inputs."""
+    """A function that converts the genuine weights by a scheme, calibrated on a few inputs."""
     import onnx
 
     import yolo_edge

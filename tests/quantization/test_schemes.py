@@ -257,6 +257,7 @@ def test_calibrated_schemes_run_everywhere_as_decoded(name, runtime, small_artif
             assert_same_output(tfjs.run(image), wanted)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize("name", ["int4", "rd"])

@@ -140,34 +140,26 @@ def test_end_to_end(untrained, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_conversions_are_the_same_bytes(weights, tmp_path):
-    """In processes of their own, where hash seeds, addresses and working directories differ."""
+def test_two_conversions_are_the_same_bytes_and_nothing_is_written_beside(weights, tmp_path):
+    """In processes of their own, where hash seeds, addresses, working and home directories differ."""
+    (tmp_path / "mine").mkdir()
+    mine = shutil.copy(weights, tmp_path / "mine" / "best.pt")
     for index in (1, 2):
-        (tmp_path / str(index)).mkdir()
-        options = ["-o", "out", "--imgsz", "320", "--onnx", "keep", "--quantize", "float16"]
-        done = run_command("convert", weights, *options, cwd=tmp_path / str(index), PYTHONHASHSEED=str(index))
+        work, out = tmp_path / f"work{index}", tmp_path / f"out{index}"
+        work.mkdir()
+        options = ["-o", out, "--imgsz", "320", "--onnx", "keep", "--quantize", "float16"]
+        done = run_command("convert", mine, *options, cwd=work, PYTHONHASHSEED=str(index), HOME=str(work))
         assert done.returncode == 0, done.stderr
-    first, second = (contents(tmp_path / str(index) / "out") for index in (1, 2))
+        cache = work / ".cache" / "yolo-edge" / "brotli"
+        left = [path for path in work.rglob("*") if path.is_file() and path.parent != cache]
+        assert left == [], "neither the working directory nor the home directory is littered"
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["best.pt"]
+    assert hashlib.sha256(Path(mine).read_bytes()).hexdigest() == find("yolo11n-pose").sha256
+    first, second = (contents(tmp_path / f"out{index}") for index in (1, 2))
     assert list(first) == list(second)
     for name in first:
         assert first[name] == second[name], f"{name} differs"
-
-
-@pytest.mark.slow
-def test_nothing_is_written_beside_the_users_file(weights, tmp_path):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "work").mkdir()
-    mine = shutil.copy(weights, tmp_path / "mine" / "best.pt")
-    done = run_command(
-        "convert", mine, "-o", tmp_path / "out", "--imgsz", 320, cwd=tmp_path / "work", HOME=str(tmp_path / "work")
-    )
-    assert done.returncode == 0, done.stderr
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["best.pt"]
-    cache = tmp_path / "work" / ".cache" / "yolo-edge" / "brotli"
-    left = [path for path in (tmp_path / "work").rglob("*") if path.is_file() and path.parent != cache]
-    assert left == [], "neither the working directory nor the home directory is littered"
-    assert hashlib.sha256(Path(mine).read_bytes()).hexdigest() == find("yolo11n-pose").sha256
-    assert read_manifest(tmp_path / "out").name == "best"
+    assert read_manifest(tmp_path / "out1").name == "best"
 
 
 def test_no_machine_path_or_date_in_what_is_shipped(converted, weights):

@@ -164,6 +164,7 @@ def test_sizes_are_read_as_written():
             parse_sizes(imgsz, aspect)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_budget_that_cannot_be_met_is_skipped_by_name(weights, tmp_path, capsys):
     command = ["frontier", str(weights), "-o", str(tmp_path / "out"), "--imgsz", "192", "--samples", "8"]

@@ -15,7 +15,7 @@ from yolo_edge.errors import UsageError
 @pytest.mark.slow
 def test_quantize_writes_a_model_and_its_sensitivities(weights, tmp_path, capsys):
     out = tmp_path / "out"
-    command = ["quantize", str(weights), "-o", str(out), "--imgsz", "96", "--samples", "8", "--sensitivity", "--json"]
+    command = ["quantize", str(weights), "-o", str(out), "--imgsz", "192", "--samples", "8", "--sensitivity", "--json"]
     assert run(command) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["manifest"]["scheme"] == "int8"

@@ -49,6 +49,7 @@ def states(run: yolo_edge.verbs.release.ReleaseRun) -> dict[str, str]:
     return {stage.name: stage.state for stage in run.stages}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_run_again_and_changed(folder, weights, tmp_path):
     """One test, since each step goes on where the one before ended."""

@@ -220,15 +220,14 @@ def test_torch_and_onnx_are_the_same_reference(converted, labelled):
     assert figures[0] == pytest.approx(figures[1], abs=1e-4)
 
 
-def test_precision_of_the_float_model_is_that_of_the_usual_pipeline(weights, labelled, quick):
+def test_precision_of_the_float_model_is_that_of_the_usual_pipeline(converted, weights, labelled, quick):
     """Torch's own output, decoded, written as COCO results and summed up by pycocotools from files."""
     from tests.validation.test_coco import coco_summary
-    from yolo_edge.checkpoint.export import export_checkpoint
     from yolo_edge.photos.benchmark import find_benchmark
     from yolo_edge.photos.reading import readable
     from yolo_edge.runtime.base import open_runtime
 
-    head = export_checkpoint(weights, (320, 320)).head
+    head = read_manifest(converted).head
     photos = readable(find_benchmark(labelled))
     with open_runtime("torch", weights) as runtime:
         found = find_persons(runtime, head, photos)
@@ -237,11 +236,7 @@ def test_precision_of_the_float_model_is_that_of_the_usual_pipeline(weights, lab
         row["id"] += 1
     (labelled.parent / "from-one.json").write_text(json.dumps(document))
     expected = coco_summary(labelled.parent / "from-one.json", found)
-    result = yolo_edge.validate(
-        yolo_edge.convert(weights, labelled.parent / "float", imgsz=320, force=True).directory,
-        benchmark=labelled,
-        **quick,
-    )
+    result = yolo_edge.validate(converted, benchmark=labelled, **quick)
     assert result.variants[0].accuracy[0].reference == pytest.approx(expected, abs=1e-4)
 
 
@@ -273,9 +268,8 @@ def test_times_are_taken_beside_the_float_model(converted, labelled):
 @pytest.mark.slow
 @pytest.mark.browser
 def test_browsers_answer_as_node_does(converted, labelled):
-    result = yolo_edge.validate(
-        converted, benchmark=labelled, limit=3, runtime=["node", "browser:wasm", "browser:webgl"], timing=False
-    )
+    runtimes = ["node", "browser:wasm", "browser:webgl"]
+    result = yolo_edge.validate(converted, benchmark=labelled, limit=3, runtime=runtimes, timing=False)
     node, *browsers = result.variants[0].runs
     assert [run.status for run in browsers] == ["ok", "ok"] and node.pixels is None
     assert all(run.pixels < 0.05 and run.score < 1e-4 and run.compared > 0 for run in browsers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,6 @@ import pytest
 
 import yolo_edge
 from tests.nets import shipped_photo
-from tests.web.conftest import chromium
 from yolo_edge.errors import UsageError
 from yolo_edge.runtime.packages import find_node
 from yolo_edge.verbs.demo import page_files
@@ -20,21 +20,22 @@ WAIT = 60_000
 
 
 @pytest.fixture(scope="module")
-def running(weights, tmp_path_factory) -> Iterator[yolo_edge.verbs.demo.Demo]:
+def running(small_model, web_directory, tmp_path_factory) -> Iterator[yolo_edge.verbs.demo.Demo]:
     folder = tmp_path_factory.mktemp("demo")
-    yolo_edge.convert(weights, folder / "float32", imgsz=192)
-    yolo_edge.convert(weights, folder / "int8", imgsz=192, quantize="int8", calibration="none")
+    shutil.copytree(small_model(192).parent, folder / "float32")
+    shutil.copytree(web_directory, folder / "int8")
     with yolo_edge.demo(folder) as served:
         yield served
 
 
 @pytest.fixture
-def page(running) -> Iterator[Any]:
-    with chromium() as browser:
-        page = browser.new_context(color_scheme="dark").new_page()
-        page.goto(running.address)
-        page.wait_for_selector("html[data-ready]", timeout=WAIT)
-        yield page
+def page(running, browser) -> Iterator[Any]:
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.goto(running.address)
+    page.wait_for_selector("html[data-ready]", timeout=WAIT)
+    yield page
+    context.close()
 
 
 def text(page: Any, name: str) -> str:

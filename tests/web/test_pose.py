@@ -305,6 +305,7 @@ def test_tensors_stay_as_many_frame_by_frame(visit):
     assert len(counts) == 1
 
 
+@pytest.mark.long
 def test_a_soak_leaves_tensors_and_heap_as_they_were(visit):
     from benchmarks.web import soak
 
