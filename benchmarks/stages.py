@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,18 @@ def measure(name: str, work: Path, samples: int) -> dict[str, float]:
     return {**seconds, EVERYTHING_ELSE: total - sum(seconds.values())}
 
 
+@contextmanager
+def busy(programs: int) -> Iterator[None]:
+    """Let a number of programs compute without an end beside what is measured."""
+    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(programs)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
 def print_table(name: str, seconds: dict[str, float]) -> None:
     total = sum(seconds.values())
     shown = {
@@ -180,6 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("commands", nargs="*", help=f"of {', '.join(names)}; all by default")
     parser.add_argument("--samples", type=int, default=80, help="calibration inputs")
+    parser.add_argument("--beside", type=int, default=0, help="programs that each keep a core busy meanwhile")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.here:
@@ -187,7 +201,7 @@ def main() -> None:
             print(json.dumps(measure(given.commands[0], Path(scratch), given.samples)))
         return
     for name in given.commands or names:
-        with fresh_cache():
+        with fresh_cache(), busy(given.beside):
             command = [sys.executable, "-m", "benchmarks.stages", "--here", name, "--samples", str(given.samples)]
             answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         print_table(name, json.loads(answer.splitlines()[-1]))

@@ -88,3 +88,14 @@ def test_each_input_and_each_seed_draws_its_own_signs_and_positions():
     for one, two in ((first, second), (first, other)):
         assert not torch.equal(one.kernel_gradients["dense"], two.kernel_gradients["dense"])
         assert not torch.equal(one.samples["dense"].columns, two.samples["dense"].columns)
+
+
+@pytest.mark.parametrize(
+    ("cores", "bytes_allowed", "threads"), [(1, 1e12, 1), (4, 1e12, 4), (4, 1.0, 1), (64, 1e12, 64)]
+)
+def test_as_many_passes_as_cores_and_memory_allow(monkeypatch, cores, bytes_allowed, threads):
+    from yolo_edge.quantization import passes as module
+
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(module, "_MEMORY", bytes_allowed)
+    assert module.passes_at_once(DifferentiableModel(tiny_pose()), HEAD) == threads

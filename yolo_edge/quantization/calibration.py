@@ -36,7 +36,7 @@ from yolo_edge.quantization.collector import Collector
 from yolo_edge.quantization.differentiable import DifferentiableModel
 from yolo_edge.quantization.kernels import convolution_kernels
 from yolo_edge.quantization.mosaic import compose
-from yolo_edge.quantization.passes import Pass, at_once, mapped_ahead, one_thread_an_operation, passes
+from yolo_edge.quantization.passes import Pass, mapped_ahead, one_thread_an_operation, passes, photos_at_once
 from yolo_edge.quantization.photos import PhotoSet
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _looked_at(
         image = _reduced(photo.read(), head.image_size)
         return image, has_person(image)
 
-    seen = list(mapped_ahead(look, photos.photos, at_once()))
+    seen = list(mapped_ahead(look, photos.photos, photos_at_once()))
     return [image for image, _ in seen], [index for index, (_, found) in enumerate(seen) if found]
 
 

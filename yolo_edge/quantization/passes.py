@@ -29,8 +29,14 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_MOST_AT_ONCE = 3
-"""Passes side by side: each takes 350 MB for yolo11n at 640 px, 1.2 GB are taken anyway."""
+_MEMORY = 1.1e9
+"""Bytes that passes side by side may take together; one may take more."""
+
+_BYTES_A_VALUE = 20
+"""What a pass takes for each value that a convolution gives: 350 MB for the 18 million of yolo11n at 640 px."""
+
+_MOST_PHOTOS = 3
+"""Read at a time: one of 24 million pixels takes 72 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +73,7 @@ def passes(
     def passed(item: tuple[int, npt.NDArray[np.float32]]) -> Pass:
         return _pass(network, places, head, item[1], (seed, item[0]))
 
-    yield from mapped_ahead(passed, enumerate(inputs), at_once())
+    yield from mapped_ahead(passed, enumerate(inputs), passes_at_once(network, head))
 
 
 def _pass(
@@ -107,9 +113,25 @@ def generator(*key: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint32)[0]))
 
 
-def at_once() -> int:
-    """Return how many threads to use: one a core, as far as memory goes."""
-    return min(_MOST_AT_ONCE, os.cpu_count() or 1)
+def passes_at_once(network: DifferentiableModel, head: PoseHead) -> int:
+    """Return how many passes to run side by side: one a core, as far as memory goes."""
+    import torch
+
+    values = 0
+
+    def count(_: Convolution, source: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+        nonlocal values
+        values += output.numel()
+        return output
+
+    with torch.no_grad():
+        network(torch.zeros(1, 3, *head.image_size), None, count)
+    return max(1, min(os.cpu_count() or 1, int(_MEMORY / (_BYTES_A_VALUE * max(values, 1)))))
+
+
+def photos_at_once() -> int:
+    """Return how many photos to read side by side."""
+    return min(_MOST_PHOTOS, os.cpu_count() or 1)
 
 
 def mapped_ahead(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:

@@ -26,7 +26,7 @@ from yolo_edge.quantization.codes import Codes, Encodings
 from yolo_edge.quantization.differentiable import DifferentiableModel
 from yolo_edge.quantization.harm import harm_scale
 from yolo_edge.quantization.kernels import convolution_kernels
-from yolo_edge.quantization.passes import at_once, generator, mapped_ahead, one_thread_an_operation
+from yolo_edge.quantization.passes import generator, mapped_ahead, one_thread_an_operation, passes_at_once
 from yolo_edge.quantization.photos import PhotoSet
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _measured(
     harm = {name: np.zeros(_GROUPS) for name in deltas}
     inputs = enumerate(calibration_inputs(model, head, photos, samples=INPUTS, seed=seed))
     with one_thread_an_operation(), progress("Measuring sensitivity", INPUTS, "inputs") as advance:
-        for costs in mapped_ahead(measured, inputs, at_once()):
+        for costs in mapped_ahead(measured, inputs, passes_at_once(network, head)):
             for name, cost in costs.items():
                 harm[name] += cost / INPUTS
             advance(1)
