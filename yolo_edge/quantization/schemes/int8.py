@@ -42,7 +42,7 @@ _COARSEST = 0.8
 _FINEST_WIDE = 0.002
 """Bounds of a step, in root mean squares of the kernel; the latter of 16-bit layers."""
 
-_WIRE_SHARE = 0.968
+_WIRE_SHARE = 0.963
 """Entropy to aim for, of that of rounding to nearest: leaves room for what Brotli makes of 16-bit codes, whose bytes
 lie side by side."""
 
