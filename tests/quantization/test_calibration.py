@@ -148,3 +148,24 @@ print(int(status["VmHWM"].split()[0]) // 1024)  # getrusage would count what the
     layers, mebibytes = map(int, done.stdout.split())
     assert layers == len(KERNELS) and SIZE == 64
     assert mebibytes < 1200, "torch and onnxruntime take 500 to 700, two decoded photos 140"
+
+
+def test_an_input_of_great_harm_decides_no_more_than_the_others(calibration_cache, photos, monkeypatch):
+    """Harm differs by orders of magnitude from input to input: one blurred person would decide about all layers."""
+    from itertools import count
+
+    from yolo_edge.quantization import passes
+
+    plain = calibrated(photos)
+    for file in calibration_cache.iterdir():
+        file.unlink()
+    genuine, calls = passes.harm_scale, count()
+
+    def loud(output, head):
+        anchors, scale = genuine(output, head)
+        return anchors, scale * (1000 if next(calls) == 0 else 1)
+
+    monkeypatch.setattr(passes, "harm_scale", loud)
+    for name, layer in calibrated(photos).layers.items():
+        np.testing.assert_allclose(layer.harm, plain.layers[name].harm, rtol=1e-3, err_msg=name)
+        np.testing.assert_allclose(layer.moments, plain.layers[name].moments, rtol=1e-3, atol=1e-4, err_msg=name)

@@ -11,6 +11,10 @@ second moments are gathered from which error feedback (:mod:`yolo_edge.quantizat
 cancel: ``Σ x xᵀ`` of the convolution's input columns at sampled output positions, half of its weight spread evenly,
 half on positions with large gradients, since an error where no person is costs nothing; and ``Σ g gᵀ`` of the gradients
 at its output.
+
+Every input counts the same: its squares are divided by the harm that errors in proportion to the weights would do on
+it. Harm differs by orders of magnitude from input to input, and one blurred person would else decide about all layers.
+So what calibration finds out are shares of harm, in a unit that is the same for all layers of a model.
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ _PHOTO_SIDE = 1.5
 
 _SURE = 0.4
 
-_VERSION = 4
+_VERSION = 5
 """Changes whenever the numbers below would: part of the cache key."""
 
 
@@ -61,7 +65,7 @@ class LayerStatistics:
         moments: second moments of the input columns, float32 ``[groups, n, n]``, ``n = in/groups · height · width``;
             the mean diagonal of each group is 1.
         harm: float32 ``[out, out]``; on the diagonal what a squared unit of weight error costs in each output channel,
-            the mean over its weights; beside it how the channels' gradients go together.
+            the mean over its weights, as a share; beside it how the channels' gradients go together.
     """
 
     moments: Array
@@ -69,7 +73,7 @@ class LayerStatistics:
 
     @property
     def sensitivity(self) -> Array:
-        """Harm of a squared unit of weight error, one value an output channel."""
+        """Share of harm of a squared unit of weight error, one value an output channel."""
         return self.harm.diagonal()
 
 
@@ -144,9 +148,11 @@ def _gather(
 
 
 def _add(collectors: Mapping[str, Collector], passed: Pass, layers: ThreadPoolExecutor) -> None:
+    weight = 1 / passed.harm if passed.harm > 0 else 0.0
+
     def add(name: str) -> None:
         if name in passed.samples and name in passed.kernel_gradients:
-            collectors[name].add(passed.samples[name], passed.kernel_gradients[name])
+            collectors[name].add(passed.samples[name], passed.kernel_gradients[name], weight)
 
     for _ in layers.map(add, collectors):
         pass

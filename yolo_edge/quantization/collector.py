@@ -103,17 +103,18 @@ class Collector:
         self._gradients = torch.zeros(out, out)
         self._sensitivity = torch.zeros(out)
 
-    def add(self, sample: Sample, kernel_gradient: torch.Tensor) -> None:
+    def add(self, sample: Sample, kernel_gradient: torch.Tensor, weight: float) -> None:
         """Add one input.
 
         Args:
             sample: of this convolution.
             kernel_gradient: of the harm with respect to its kernel, of the kernel's shape.
+            weight: of what has to do with gradients, in which inputs differ by orders of magnitude.
         """
-        self._sensitivity += kernel_gradient.square().mean(dim=(1, 2, 3))
-        self._gradients += sample.gradients
+        self._sensitivity += kernel_gradient.square().mean(dim=(1, 2, 3)) * weight
+        self._gradients += sample.gradients * weight
         _add_moments(self._even, sample.columns * sample.even.sqrt())
-        _add_moments(self._focused, sample.columns * sample.focused.sqrt())
+        _add_moments(self._focused, sample.columns * (sample.focused * weight).sqrt())
 
     def moments(self) -> npt.NDArray[np.float32]:
         """Return the second moments of the input columns, both kinds with the same weight: ``[groups, n, n]``.

@@ -46,10 +46,12 @@ class Pass:
     Attributes:
         samples: kernel initializer → sample of inputs and gradients.
         kernel_gradients: kernel initializer → gradient of the harm with respect to it, of the kernel's shape.
+        harm: what errors as large as the weights themselves would do on this input, to second order.
     """
 
     samples: dict[str, Sample]
     kernel_gradients: dict[str, torch.Tensor]
+    harm: float
 
 
 def passes(
@@ -103,7 +105,9 @@ def _pass(
     anchors, scale = harm_scale(output.detach()[0], head)
     signs = torch.randint(0, 2, scale.shape, generator=generator(*key)) * 2.0 - 1.0
     (output[0][:, anchors] * scale * signs).sum().backward()
-    return Pass(samples, {name: kernel.grad for name, kernel in kernels.items() if kernel.grad is not None})
+    gradients = {name: kernel.grad for name, kernel in kernels.items() if kernel.grad is not None}
+    harm = sum(float(value.square().sum() * network.weights[name].square().mean()) for name, value in gradients.items())
+    return Pass(samples, gradients, harm)
 
 
 def generator(*key: int) -> torch.Generator:
