@@ -125,9 +125,10 @@ def rows(model: onnx.ModelProto, request: QuantizationRequest) -> Iterator[tuple
         ("same step everywhere, in rms", allocation, {"_FINEST": 1.0, "_COARSEST": 1.0}),
         ("steps up to 0.5 rms", allocation, {"_COARSEST": 0.5}),
         ("whole photos, no mosaics", mosaic, {"_TILES_SHARE": (1.0, 0.0, 0.0, 0.0)}),
+        ("inputs weighed by their harm", calibration, {"_weight": lambda passed: 1.0}),
         ("half the inputs", calibration, {}),
     ):
-        version = {"_VERSION": f"ablation {name}"} if module is mosaic else {}
+        version = {"_VERSION": f"ablation {name}"} if values and module in (mosaic, calibration) else {}
         asked = request
         if not values:
             asked = QuantizationRequest(head=request.head, calibration=request.calibration, samples=40)

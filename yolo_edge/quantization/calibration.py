@@ -148,7 +148,7 @@ def _gather(
 
 
 def _add(collectors: Mapping[str, Collector], passed: Pass, layers: ThreadPoolExecutor) -> None:
-    weight = 1 / passed.harm if passed.harm > 0 else 0.0
+    weight = _weight(passed)
 
     def add(name: str) -> None:
         if name in passed.samples and name in passed.kernel_gradients:
@@ -156,6 +156,10 @@ def _add(collectors: Mapping[str, Collector], passed: Pass, layers: ThreadPoolEx
 
     for _ in layers.map(add, collectors):
         pass
+
+
+def _weight(passed: Pass) -> float:
+    return 1 / passed.harm if passed.harm > 0 else 0.0
 
 
 def calibration_inputs(
