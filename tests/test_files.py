@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from yolo_edge.errors import InputError, OutputError, UsageError
-from yolo_edge.files import keep_apart, sha256_of, staged_directory, staged_file
+from yolo_edge.files import keep_apart, settled, sha256_of, staged_directory, staged_file
 
 
 def names_below(directory: Path) -> list[str]:
@@ -35,6 +35,12 @@ def test_directory_appears_at_the_end_with_everything_in_it(tmp_path):
         assert staging.parent == target.parent, "a rename within one disk is what makes it whole"
         assert not target.exists()
     assert names_below(tmp_path / "new") == ["parents", "parents/out", "parents/out/a.txt"]
+
+
+def test_what_is_told_of_a_staged_path_is_where_it_will_be(tmp_path):
+    with staged_directory(tmp_path / "out") as directory:
+        assert settled(directory / "model.json") == tmp_path / "out" / "model.json"
+    assert settled(Path("my.partial/.hidden")) == Path("my.partial/.hidden")
 
 
 def test_directory_has_the_mode_that_mkdir_gives(tmp_path):

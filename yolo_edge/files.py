@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ MANIFEST_FILE = "manifest.json"
 """What yolo-edge calls the record of a directory's files; see :mod:`yolo_edge.bundle.manifest`."""
 
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # file managers leave these wherever they look
+_STAGING = re.compile(r"\.(.+)\.[0-9a-f]{8}\.partial")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -98,6 +100,11 @@ def staged_directory(target: Path, *, force: bool = False) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
+
+
+def settled(path: Path) -> Path:
+    """Return where a path inside a staged directory will be in the end: what may be told of it."""
+    return Path(*(found[1] if (found := _STAGING.fullmatch(part)) else part for part in path.parts))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from yolo_edge.checkpoint.image_size import (
     parse_image_size,
     parse_size_request,
 )
-from yolo_edge.errors import ModelError, UsageError
+from yolo_edge.errors import UsageError
 
 
 @pytest.mark.parametrize(("text", "size"), [("640", (640, 640)), ("480x640", (480, 640)), ("96X32", (96, 32))])
@@ -31,7 +31,7 @@ def test_what_is_no_size_is_a_usage_error(text):
 
 @pytest.mark.parametrize(("text", "named"), [("641", "641"), ("640x100", "100"), ("0", "0")])
 def test_size_off_the_grid_names_the_side_and_its_neighbours(text, named):
-    with pytest.raises(ModelError, match=f"a side of {named} px"):
+    with pytest.raises(UsageError, match=f"a side of {named} px"):
         parse_image_size(text)
 
 

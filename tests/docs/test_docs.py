@@ -117,6 +117,85 @@ def test_documented_letterbox_places_photos_as_python_does(tmp_path):
         assert found == {**expected, "left": fit.left, "top": fit.top}
 
 
+REACT = """
+export const cleanups = [], errors = [];
+export const useRef = (current) => ({current});
+export const useState = (value) => [value, (next) => errors.push(next)];
+export const useEffect = (effect) => cleanups.push(effect());
+"""
+LOADER = """
+export const seen = {loads: 0, calls: 0, disposed: 0, slow: 0};
+const later = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+export async function loadPose(url, {tf, signal}) {
+  seen.loads += 1;
+  await later(seen.slow);
+  return {detect: async () => (seen.calls++, await later(5), []), dispose: () => seen.disposed++};
+}
+"""
+HOOK_EPILOGUE = """
+import {writeFile} from 'node:fs/promises';
+import {cleanups, errors} from 'react';
+import {seen} from 'yolo-edge-web';
+const later = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+const tracks = [];
+const newStream = async () => {
+  const track = {live: true, stop() { this.live = false; }};
+  tracks.push(track);
+  return {getTracks: () => [track]};
+};
+Object.defineProperty(globalThis, 'navigator', {value: {mediaDevices: {getUserMedia: newStream}}});
+globalThis.document = {createElement: () => ({play: async () => {}})};
+globalThis.requestAnimationFrame = (next) => setTimeout(next, 1);
+const leave = () => cleanups.splice(0).forEach((cleanup) => cleanup?.());
+const answer = {};
+let frames = 0;
+useCameraPoses('channel.json', () => frames++);
+await later(100);
+leave();
+answer.atUnmount = {frames, calls: seen.calls, live: tracks.some((track) => track.live)};
+await later(100);
+answer.later = {frames, calls: seen.calls, disposed: seen.disposed};
+seen.slow = 50;
+useCameraPoses('channel.json', () => frames++);
+leave();
+await later(100);
+answer.leftWhileLoading = {frames, cameras: tracks.length, disposed: seen.disposed};
+navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error('there is no camera'));
+useCameraPoses('channel.json', () => frames++);
+await later(100);
+answer.refused = {errors: errors.map(({message}) => message), disposed: seen.disposed};
+await writeFile('answer.json', JSON.stringify(answer));
+process.exit(0);
+"""
+
+
+def test_documented_hook_for_react_stops_with_the_component(tmp_path):
+    page = ROOT / "docs" / "frontend.md"
+    (hook,) = (block.text for block in blocks(page) if "export function useCameraPoses" in block.text)
+    for name, source in (("react", REACT), ("yolo-edge-web", LOADER), ("@tensorflow/tfjs", "")):
+        package = tmp_path / "node_modules" / name
+        package.mkdir(parents=True)
+        (package / "package.json").write_text(json.dumps({"name": name, "type": "module", "exports": "./index.js"}))
+        (package / "index.js").write_text(source)
+    (tmp_path / "hook.mjs").write_text(hook + HOOK_EPILOGUE)
+    run([find_node().path, tmp_path / "hook.mjs"], tmp_path)
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    left = answer["atUnmount"]
+    assert left["calls"] > 3 and left["frames"] >= left["calls"] - 1 and not left["live"]
+    assert answer["later"] == {"frames": left["frames"], "calls": left["calls"], "disposed": 1}
+    assert answer["leftWhileLoading"] == {"frames": left["frames"], "cameras": 1, "disposed": 2}
+    assert answer["refused"] == {"errors": ["there is no camera"], "disposed": 3}
+
+
+def test_documented_component_uses_what_the_hook_gives():
+    hook, component = (block.text for block in blocks(ROOT / "docs" / "frontend.md") if "from 'react'" in block.text)
+    (file,) = re.findall(r"from '\./(\w+\.js)'", component)
+    assert hook.startswith(f"// {file}\n") and "export function useCameraPoses(url, onFrame)" in hook
+    called = set(re.findall(r"(?<![.\w])([a-z]\w*)\(", component)) - {"for", "if"}
+    known = set(re.findall(r"function (\w+)", component)) | set(re.findall(r"import {(\w+)}", component))
+    assert called <= known, "whatever is called is imported or defined"
+
+
 DECODE_EPILOGUE = """
 const answer = [];
 const photo = JSON.parse(await readFile('photo.json', 'utf8'));

@@ -4,11 +4,15 @@ import csv
 import io
 import re
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
+import pytest
+from matplotlib.transforms import Bbox
 from PIL import Image
 
 from tests.validation.persons import make_agreement
+from yolo_edge import figures
 from yolo_edge.speed.frames import FrameTime
 from yolo_edge.validation.coco import PrecisionLoss
 from yolo_edge.validation.frontier import FrontierPoint, draw_frontier, frontier_csv
@@ -63,6 +67,48 @@ def test_a_second_panel_where_there_are_labels(tmp_path):
 def test_a_single_tiny_point_can_be_drawn(tmp_path):
     draw_frontier([point("rd", 40_000, 0.9)], "title", [tmp_path / "one.svg"])
     assert (tmp_path / "one.svg").stat().st_size > 1000
+
+
+CROWDED = [
+    ("float16", 5_359_079, 0.99987, (0.08, 0.0, 0.27)),
+    ("int8", 1_937_883, 0.99134, (0.22, -0.43, 0.8)),
+    ("int4", 1_533_336, 0.96223, (0.52, -0.86, 1.54)),
+    ("rd", 1_798_724, 0.99157, (0.48, -0.07, 1.17)),
+    ("rd", 1_593_727, 0.9926, (1.15, 0.38, 1.94)),
+    ("rd", 1_392_486, 0.97839, (1.1, 0.0, 2.02)),
+    ("rd", 1_198_375, 0.96591, (2.29, 0.9, 3.47)),
+    ("rd", 996_562, 0.92152, (3.31, 1.1, 5.5)),
+]
+
+
+@pytest.mark.parametrize("width", [8.0, 4.4], ids=["page", "phone"])
+def test_sizes_stand_beside_their_own_points_and_on_nothing_else(tmp_path, monkeypatch, width):
+    drawn = []
+    monkeypatch.setattr(
+        "yolo_edge.validation.frontier.save_figure",
+        lambda draw, pictures: figures.save_figure(lambda: drawn.append(draw()) or drawn[0], pictures),
+    )
+    points = [replace(point(*row), loss=PrecisionLoss(*loss)) for *row, loss in CROWDED]
+    draw_frontier(points, "title", [tmp_path / "frontier.png"], width=width)
+    for panel in drawn[0].axes:
+        boxes = [text.get_window_extent() for text in panel.texts]
+        marks = [panel.transData.transform(text.xy) for text in panel.texts]
+        bars = [Bbox(panel.transData.transform(bar.get_segments()[0])).padded(4) for bar in panel.collections]
+        parts = [[Bbox([mark, mark]).padded(9), *(bar for bar in bars if bar.x0 < mark[0] < bar.x1)] for mark in marks]
+        assert len(boxes) == len(points) and len(bars) in (0, len(points))
+        for index, box in enumerate(boxes):
+            name = panel.texts[index].get_text()
+            assert panel.bbox.x0 <= box.x0 and box.x1 <= panel.bbox.x1, f"{name} leaves the panel"
+            assert not any(box.overlaps(part) for of_one in parts for part in of_one), f"{name} lies on something"
+            gaps = [min(gap(box, part) for part in of_one) for of_one in parts]
+            assert gaps[index] <= min(gaps) + 3, f"{name} is nearer to another point"
+        assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def gap(box, other):
+    """Pixels between two boxes."""
+    across = max(other.x0 - box.x1, box.x0 - other.x1, 0)
+    return np.hypot(across, max(other.y0 - box.y1, box.y0 - other.y1, 0))
 
 
 def at(point, side, milliseconds=None):

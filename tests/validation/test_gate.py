@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from yolo_edge.errors import UsageError
 from yolo_edge.quantization.scheme import SCHEME_NAMES
 from yolo_edge.validation.bootstrap import Estimate
-from yolo_edge.validation.gate import DEFAULT_LIMITS, METRICS, check_limits, exact, limits_for, overall
+from yolo_edge.validation.gate import DEFAULT_LIMITS, METRICS, advice, check_limits, exact, limits_for, overall
 
 
 def checked(metric, bound, figure, images=50):
@@ -89,3 +89,11 @@ def test_a_recipe_goes_before_the_defaults_and_must_bound_what_is_measured():
     assert limits_for("rd", {"ap_loss": 0.3})["ap_loss"] == 0.3
     with pytest.raises(UsageError, match="bounds beauty, which nothing measures"):
         limits_for("rd", {"beauty": 1.0})
+
+
+def test_advice_is_that_of_the_broken_bounds():
+    assert "fetch" in advice(["mean_oks", "integrity"]) and "photos" not in advice(["mean_oks", "integrity"])
+    assert "quiet machine" in advice(["steady_ratio"])
+    assert "fewer bytes" in advice(["wire_bytes"]) and "more bytes" not in advice(["wire_bytes"])
+    assert advice(["mean_oks", "lost_share"]).count("better photos") == 1
+    assert all(advice([metric]).endswith(".") for metric in METRICS)

@@ -237,11 +237,25 @@ def test_whatever_was_found_is_shown(case, tmp_path):
     measured = any(variant.agreement for variant in result.variants)
     assert ("labels" in page.sections) == any(variant.keypoints for variant in result.variants)
     assert ("clips" in page.sections) == any(variant.motions for variant in result.variants)
-    assert ("frontier" in page.sections) == ("photos" in page.sections) == ("body" in page.sections) == measured
+    assert ("photos" in page.sections) == ("body" in page.sections) == measured
+    assert ("frontier" in page.sections) == (len(result.variants) > 1), "one dot alone compares nothing"
     assert "None" not in page.text and "nan" not in page.text.split() and "undefined" not in page.text.lower()
     anchors = {attributes["href"] for tag, attributes in page.tags if tag == "a"}
     assert anchors <= {f"#{section}" for section in page.sections}, "links lead to sections that are there"
     assert json.loads((tmp_path / "report/report.json").read_text())["verdict"] == result.verdict
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_the_first_of_several_panels_is_spoken_of_where_there_are_several(tmp_path, labels):
+    page, _ = written(validation(variants=six_variants(), labels=labels), tmp_path / "report")
+    assert ("in the first panel" in page.text) == labels
+
+
+def test_intervals_stand_in_brackets_as_the_page_says(tmp_path):
+    page, source = written(validation(), tmp_path / "report")
+    assert "In brackets: 95 % intervals" in page.text
+    small = [text for text in re.findall(r"<small>([^<]*)</small>", source) if re.search(r"\d.* to .*\d", text)]
+    assert len(small) > 5 and all(re.search(r"\([^)]* to [^)]*\)", text) for text in small), small
 
 
 def test_it_is_one_file_that_asks_for_nothing(tmp_path):

@@ -38,14 +38,14 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def refused(workplace: Path, capsys: pytest.CaptureFixture[str]) -> Refusal:
-    """Run a conversion that must be refused with code 3; return the one block it printed."""
+    """Run a conversion that must be refused, with code 3 unless another is said; return the one block it printed."""
 
-    def run(source: object, *options: object, output: object = "models/out") -> str:
+    def run(source: object, *options: object, output: object = "models/out", expected: int = 3) -> str:
         before = sorted(workplace.rglob("*"))
         capsys.readouterr()
         code = cli.run(["--quiet", "convert", str(source), "-o", str(output), *map(str, options)])
         out, err = capsys.readouterr()
-        assert code == 3, err
+        assert code == expected, err
         assert out == "" and "Traceback" not in err
         assert err.startswith("error: ") and "\n  fix: " in err and len(err.splitlines()) == 2, err
         assert sorted(workplace.rglob("*")) == before, "something was left behind"
@@ -69,6 +69,12 @@ def save_untrained(path: Path, model_class: str, config: str) -> Path:
 def test_missing_file(refused):
     message = refused("nowhere/best.pt")
     assert "no file nowhere/best.pt" in message and "yolo11n-pose" in message
+
+
+@pytest.mark.parametrize("name", ["yolo11s-pose", "yolov8x-pose-p6.pt", "yolo26n-pose"])
+def test_weights_of_ultralytics_that_the_catalogue_lacks(refused, name):
+    message = refused(name)
+    assert f"Download {name.removesuffix('.pt')}.pt from Ultralytics (https://" in message and "its path" in message
 
 
 def test_directory_as_source(refused, workplace):
@@ -220,7 +226,7 @@ def test_onnx_of_another_task(refused, workplace, converted_onnx):
     [("641", 641, "640 or 672"), ("480x650", 650, "640 or 672"), ("0", 0, "32"), ("7", 7, "32")],
 )
 def test_size_that_is_no_multiple_of_32(refused, weights, size, side, fix):
-    message = refused(weights, "--imgsz", size)
+    message = refused(weights, "--imgsz", size, expected=2)
     assert f"{side} px" in message and "multiple of 32" in message and fix in message
 
 

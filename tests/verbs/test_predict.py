@@ -68,6 +68,15 @@ def test_a_bad_photo_leaves_nothing_behind(model, tmp_path):
     assert not (tmp_path / "drawn").exists()
 
 
+def test_a_photo_before_the_model_is_told_the_order(model, tmp_path):
+    photo, directory = make_photo(tmp_path / "bus.jpg"), tmp_path / "model"
+    directory.mkdir()
+    for given in (model, directory):
+        with pytest.raises(UsageError, match=r"bus\.jpg is a photo") as raised:
+            predict(photo, [given])
+        assert raised.value.fix.endswith(f"yolo-edge predict {given} {photo}")
+
+
 def test_options_that_do_not_go_together(model, tmp_path):
     photo = make_photo(tmp_path / "a.png")
     twin = make_photo(tmp_path / "twin" / "a.png")

@@ -11,6 +11,7 @@ import pytest
 import yolo_edge
 from tests.nets import shipped_photo
 from yolo_edge import cli
+from yolo_edge.console import TerminalReporter, reporting_to
 from yolo_edge.errors import ConflictError, GateError, InputError, UsageError
 
 RECIPE = """
@@ -51,7 +52,7 @@ def states(run: yolo_edge.verbs.release.ReleaseRun) -> dict[str, str]:
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_run_again_and_changed(folder, weights, tmp_path):
+def test_run_again_and_changed(folder, weights, tmp_path, capsys):
     """One test, since each step goes on where the one before ended."""
     options = {"store": str(tmp_path / "site"), "work": tmp_path / "work"}
     recipe = write(folder, weights)
@@ -59,12 +60,19 @@ def test_run_again_and_changed(folder, weights, tmp_path):
     assert set(states(planned).values()) == {"to make"}
     assert not (tmp_path / "site").exists() and not (tmp_path / "work").exists()
 
-    first = yolo_edge.release(recipe, version="1.0.0", **options)
+    with reporting_to(TerminalReporter()):
+        first = yolo_edge.release(recipe, version="1.0.0", **options)
     assert states(first) == dict.fromkeys(("float16", "float32", "validate 192", "publish"), "made")
     assert list(first.publication.record.variants) == ["float16", "float32"]
     assert first.publication.record.gate is not None
     assert first.publication.flip.channel.version == "1.0.0"
     assert (first.reports["192"] / "report.html").is_file()
+    report = json.loads((first.reports["192"] / "report.json").read_text())
+    assert [entry["name"] for entry in report["variants"]] == ["float16", "float32"]
+    told = f"yolo-edge release {recipe.name} --again 'validate 192' --store STORE --version VERSION"
+    assert report["command"] == told, "the recipe says neither"
+    said = capsys.readouterr().err
+    assert ".partial" not in said and f"Wrote {first.reports['192']} (report.html" in said
 
     again = yolo_edge.release(recipe, version="1.0.0", **options)
     assert set(states(again).values()) == {"reused"}
@@ -81,8 +89,11 @@ def test_run_again_and_changed(folder, weights, tmp_path):
     assert states(third) == {"float16": "reused", "small": "made", "validate 192": "made", "publish": "reused"}
 
     failing = write(folder, weights, oks=1.1)
-    with pytest.raises(GateError, match="failed the gate; nothing was published"):
+    with pytest.raises(GateError, match="nothing was published") as raised:
         yolo_edge.release(failing, version="1.2.0", **options)
+    sentence = "float16: mean keypoint similarity (OKS) to the float model: at least 1.1, measured"
+    assert sentence in raised.value.what, "a log of CI says which bound failed"
+    assert "better photos" in raised.value.fix and "report.html shows more" in raised.value.fix
     assert [entry.release.record.version for entry in yolo_edge.releases(store=options["store"])] == ["1.1.0", "1.0.0"]
     changed = write(folder, weights, **{"-_scheme:_float32": "- {scheme: float32, name: small}"})
     with pytest.raises(ConflictError):

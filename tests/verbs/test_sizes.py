@@ -11,7 +11,7 @@ from tests.nets import shipped_photo
 from tests.validation.persons import write_photo
 from yolo_edge import cli
 from yolo_edge.console import print_result
-from yolo_edge.errors import ModelError, UsageError
+from yolo_edge.errors import UsageError
 from yolo_edge.verbs.sizes import parse_sides
 from yolo_edge.verbs.speed_tables import sizes_table
 
@@ -45,7 +45,7 @@ def test_sides_are_sorted_and_read_from_text():
     for wrong in ("", " , ", "480x640"):
         with pytest.raises(UsageError, match="longest sides"):
             parse_sides(wrong)
-    with pytest.raises(ModelError, match="a side of 100 px"):
+    with pytest.raises(UsageError, match="a side of 100 px"):
         parse_sides("640,100")
 
 

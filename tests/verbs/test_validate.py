@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 
 import numpy as np
@@ -15,7 +16,7 @@ from tests.nets import shipped_photo
 from tests.validation.persons import write_coco
 from yolo_edge.bundle.manifest import read_manifest, write_manifest
 from yolo_edge.cli import run
-from yolo_edge.errors import GateError, InputError, MissingComponentError, UsageError
+from yolo_edge.errors import GateError, InputError, MissingComponentError, OutputError, UsageError
 from yolo_edge.photos.benchmark import PersonLabel
 from yolo_edge.tfjs.graph import Node, TensorInfo, Weight, type_attribute
 from yolo_edge.tfjs.manifest import read_model, write_model
@@ -133,6 +134,7 @@ def test_a_changed_byte_is_caught_by_the_hashes(converted, labelled, tmp_path, c
     assert run(command) == 4
     shown = capsys.readouterr()
     assert "fail" in shown.out and "The gate failed" in shown.err
+    assert "fix: Convert or fetch the model again." in shown.err and "better photos" not in shown.err
 
 
 def test_a_letterbox_that_is_off_is_caught(converted, labelled, monkeypatch, quick):
@@ -332,6 +334,38 @@ def test_directories_that_do_not_belong_together(converted, converted_onnx, tmp_
     yolo_edge.convert(converted_onnx, from_onnx)
     with pytest.raises(InputError, match="not in the catalogue"):
         yolo_edge.validate(from_onnx)
+
+
+def test_the_command_that_is_told_repeats_it(converted, labelled, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "small").symlink_to(converted)
+    (tmp_path / "photos").symlink_to(labelled.parent)
+    options = {"benchmark": "photos/labels.json", "runtime": "node", "limit": 2, "timing": False}
+    told = yolo_edge.validate("models/small", reference_runtime="torch", **options).command
+    assert "models/small" in told and "photos/labels.json" in told and "--reference-runtime torch" in told
+    assert run([*shlex.split(told)[1:], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["command"] == told
+    absolute = yolo_edge.validate(converted, **options).command
+    assert str(converted.parent) not in absolute and converted.name in absolute, "reports are published"
+
+
+def test_an_output_that_cannot_be_made_is_refused_before_any_work(converted, tmp_path, monkeypatch):
+    monkeypatch.setattr("yolo_edge.verbs.validate.find_benchmark", None)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "mine.txt").write_text("mine")
+    with pytest.raises(OutputError, match="exists already"):
+        yolo_edge.validate(converted, output=tmp_path / "there")
+    with pytest.raises(OutputError, match="did not make"):
+        yolo_edge.validate(converted, output=tmp_path / "there", force=True)
+    with pytest.raises(OutputError, match="cannot be written"):
+        yolo_edge.validate(converted, output=tmp_path / "there" / "mine.txt" / "report")
+
+
+def test_directories_are_called_what_the_caller_calls_them(converted, labelled, quick):
+    result = yolo_edge.validate({"light": converted}, benchmark=labelled, limit=2, command="make models", **quick)
+    assert [variant.candidate.name for variant in result.variants] == ["light"]
+    assert result.command == "make models"
 
 
 def test_a_folder_of_variants_is_judged_side_by_side(converted, labelled, tmp_path, quick):

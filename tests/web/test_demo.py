@@ -58,6 +58,29 @@ def test_a_photo_is_looked_at_and_compared_with_the_float_model(page):
     assert 0 < mean < 15, "int8 without calibration at 192 px is within pixels of the float model"
 
 
+FREE_CELLS = """() => {
+  const list = document.querySelector('dl').getBoundingClientRect();
+  const cells = [...document.querySelectorAll('dl div')].map((cell) => cell.getBoundingClientRect());
+  const rows = new Map(cells.map(({top}) => [top, cells.filter((cell) => cell.top === top)]));
+  return [...rows.values()].filter((row) => Math.max(...row.map(({right}) => right)) < list.right - 1).length;
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_page_asks_for_nothing_that_is_not_there_and_fills_its_rows(running, browser):
+    page = browser.new_page()
+    refused = []
+    page.on("response", lambda response: refused.append(response.url) if response.status >= 400 else None)
+    page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
+    page.goto(running.address)
+    page.wait_for_selector("html[data-ready]", timeout=WAIT)
+    icon = page.get_attribute("link[rel=icon]", "href")
+    assert icon is not None and icon.startswith("data:"), "browsers ask for favicon.ico where no icon is named"
+    assert refused == [] and page.evaluate(FREE_CELLS) == 0
+    page.close()
+
+
 @pytest.mark.browser
 @pytest.mark.slow
 def test_a_page_that_may_not_use_the_camera_says_so(page):

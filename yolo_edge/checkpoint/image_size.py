@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import gcd
 from typing import Any
 
-from yolo_edge.errors import ModelError, UsageError
+from yolo_edge.errors import UsageError
 
 GRID = 32
 """Input height and width must be multiples of this: the coarsest stride of three-level heads."""
@@ -29,8 +29,7 @@ def parse_image_size(text: str) -> tuple[int, int]:
     """Parse ``"640"`` or ``"480x640"`` (height x width) into height and width in pixels.
 
     Raises:
-        UsageError: it is neither.
-        ModelError: a side is not a positive multiple of 32.
+        UsageError: it is neither, or a side is not a positive multiple of 32.
     """
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(part.isdecimal() for part in parts):
@@ -42,7 +41,7 @@ def parse_image_size(text: str) -> tuple[int, int]:
         if side % GRID or not GRID <= side <= LARGEST_SIDE:
             lower = min(max(side // GRID, 1) * GRID, LARGEST_SIDE)
             upper = min(lower + GRID, LARGEST_SIDE)
-            raise ModelError(
+            raise UsageError(
                 f"The image size {text} has a side of {side} px, which is not a multiple of {GRID} from {GRID} to "
                 f"{LARGEST_SIDE}.",
                 fix=f"Use {lower}." if lower == upper or side < GRID else f"Use {lower} or {upper}.",
@@ -130,7 +129,6 @@ def parse_size_request(imgsz: str | int | None, aspect: str | None = None) -> Si
 
     Raises:
         UsageError: one is not what it should be, or there is an aspect and the size is not ``auto``.
-        ModelError: a side is not a positive multiple of 32.
     """
     if str(imgsz).strip().lower() == AUTO:
         return SizeRequest(aspect=parse_aspect(DEFAULT_ASPECT if aspect is None else aspect))

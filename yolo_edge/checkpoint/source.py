@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from yolo_edge.checkpoint.catalogue import fetch, find, load_catalogue
 from yolo_edge.errors import InputError
 
 _SUFFIXES = (".pt", ".onnx")
+_OF_ULTRALYTICS = re.compile(r"yolo(?:v8|11|26)[nsmlx]-pose(?:-p6)?(?:\.pt)?")
+_ULTRALYTICS_ADDRESS = "https://github.com/ultralytics/assets/releases"
 
 
 def resolve_source(source: str) -> Path:
@@ -34,6 +37,12 @@ def resolve_source(source: str) -> Path:
     if entry is not None:
         return fetch(entry)
     known = ", ".join(entry.name for entry in load_catalogue())
+    if _OF_ULTRALYTICS.fullmatch(source):
+        file = f"{source.removesuffix('.pt')}.pt"
+        raise InputError(
+            f"There is no file {source}, and the catalogue does not have these weights: it has {known}.",
+            fix=f"Download {file} from Ultralytics ({_ULTRALYTICS_ADDRESS}) and give its path.",
+        )
     raise InputError(
         f"There is no file {source}, and no model of that name in the catalogue.",
         fix=f"Check the path, or give one of: {known}.",

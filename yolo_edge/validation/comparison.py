@@ -72,7 +72,13 @@ def summary_rows(result: Validation) -> tuple[Row, ...]:
 
 def estimated(estimate: Estimate | None, write: wording.Writer) -> Cell:
     """Write a figure and its interval."""
-    return Cell(wording.figure(estimate.value, write), wording.interval(estimate, write)) if estimate else Cell()
+    return Cell(wording.figure(estimate.value, write), _spread(estimate, write)) if estimate else Cell()
+
+
+def _spread(estimate: Estimate, write: wording.Writer, beside: str = "") -> str:
+    """Write an interval in brackets, as the page says, and something else beside it."""
+    interval = wording.interval(estimate, write)
+    return " ".join(part for part in (f"({interval})" if interval else "", beside) if part)
 
 
 def _agreed(name: str, write: wording.Writer) -> Describe:
@@ -102,9 +108,8 @@ def _moved(pixels: str, share: str) -> Describe:
             return Cell()
         of_body: Estimate = getattr(displacement, share)
         in_pixels: Estimate = getattr(displacement, pixels)
-        spread = wording.interval(of_body, wording.percent)
         detail = wording.figure(in_pixels.value, wording.pixels)
-        return Cell(wording.figure(of_body.value, wording.percent), f"{spread}; {detail}" if spread else detail)
+        return Cell(wording.figure(of_body.value, wording.percent), _spread(of_body, wording.percent, detail))
 
     return describe
 
@@ -114,9 +119,9 @@ def _lost(index: int) -> Describe:
         if not variant.accuracy:
             return Cell()
         accuracy: Accuracy = variant.accuracy[index]
-        spread = wording.interval(accuracy.loss, wording.points)
         change = f"{100 * accuracy.reference:.1f} → {100 * accuracy.variant:.1f}"
-        return Cell(wording.figure(accuracy.loss.value, wording.points), f"{spread}; {change}" if spread else change)
+        loss = accuracy.loss
+        return Cell(wording.figure(loss.value, wording.points), _spread(loss, wording.points, change))
 
     return describe
 
@@ -136,11 +141,9 @@ def angle_rows(variants: Sequence[Variant]) -> tuple[Row, ...]:
             if error is None:
                 cells.append(Cell())
                 continue
-            spread = wording.interval(error.p95, wording.degrees)
             median = f"median {wording.figure(error.median.value, wording.degrees)}"
-            cells.append(
-                Cell(wording.figure(error.p95.value, wording.degrees), f"{spread}; {median}" if spread else median)
-            )
+            figure = wording.figure(error.p95.value, wording.degrees)
+            cells.append(Cell(figure, _spread(error.p95, wording.degrees, median)))
         rows.append(Row(_title(joint, "All joints"), tuple(cells)))
     return tuple(rows)
 

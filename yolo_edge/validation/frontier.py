@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from yolo_edge.figures import save_figure
 from yolo_edge.speed.frames import FrameTime
 from yolo_edge.validation.agreement import Agreement
 from yolo_edge.validation.bootstrap import Estimate
+from yolo_edge.validation.captions import Caption, add_caption, settle_captions
 from yolo_edge.validation.coco import PrecisionLoss
 
 if TYPE_CHECKING:
@@ -25,12 +25,7 @@ _MEGABYTE = 1e6
 _WIDTH, _PANEL_HEIGHT, _DOTS = 8.0, 3.4, 200  # inches, inches, dots an inch: sharp at 800 px, and at twice that
 _COLOURS = ("#0b6e99", "#d9480f", "#2b8a3e", "#862e9c", "#5c4813", "#495057")
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-_BELOW, _ABOVE = (
-    (7, -12),
-    (7, 6),
-)  # points right of the mark; a curve that rises leaves room below, one that falls above
 _ALONE = 0.02  # shown of the similarity around a point that is the only one
-_LINE, _NEAR_SIZE, _NEAR_VALUE = 11, 1.5, 0.08  # points a label; how near two must be for their labels to meet
 _LEFT_MARGIN, _RIGHT_MARGIN = 1.1, 1.4  # of the sizes; labels stand to the right
 
 
@@ -137,9 +132,9 @@ def _figure(points: Sequence[FrontierPoint], title: str, width: float) -> Figure
     figure = Figure(figsize=(width, 0.6 + _PANEL_HEIGHT * panels), dpi=_DOTS, layout="constrained", facecolor="white")
     axes = figure.subplots(panels, 1, squeeze=False)[:, 0]
     figure.suptitle(title, fontsize=11)
-    _draw_similarity(axes[0], shown)
+    captions = [_draw_similarity(axes[0], shown)]
     if losses:
-        _draw_loss(axes[1], losses)
+        captions.append(_draw_loss(axes[1], losses))
         axes[0].sharex(axes[1])
         axes[0].tick_params(labelbottom=False)
     _scale_sizes(axes[sizes - 1], shown)
@@ -147,61 +142,55 @@ def _figure(points: Sequence[FrontierPoint], title: str, width: float) -> Figure
         _draw_frames(axes[-1], points)
         if first is not None:
             axes[0].set_title(f"at {size_text(first)} px", loc="left", fontsize=10)
+    figure.draw_without_rendering()
+    for panel, written in zip(axes, captions, strict=False):
+        settle_captions(panel, written)
     return figure
 
 
-def _draw_similarity(panel: Axes, points: Sequence[FrontierPoint]) -> None:
+def _draw_similarity(panel: Axes, points: Sequence[FrontierPoint]) -> list[Caption]:
     values = [_value(point.agreement.similarity) or 0.0 for point in points]
     panel.margins(y=0.12)
-    _draw_points(panel, points, values, _BELOW)
+    captions = _draw_points(panel, points, values)
     panel.legend(loc="lower right", frameon=False)
     panel.set_ylabel("mean keypoint similarity (OKS)\nto the float model")
     panel.ticklabel_format(axis="y", useOffset=False)
     bottom, top = panel.get_ylim() if max(values) > min(values) else (values[0] - _ALONE, values[0] + _ALONE)
     panel.set_ylim(bottom, min(top, 1 + 0.1 * (1 - bottom)))  # nothing is more alike than 1
+    return captions
 
 
-def _draw_loss(panel: Axes, points: Sequence[FrontierPoint]) -> None:
+def _draw_loss(panel: Axes, points: Sequence[FrontierPoint]) -> list[Caption]:
     losses = [point.loss for point in points if point.loss is not None]
     for point, loss in zip(points, losses, strict=True):
         panel.vlines(point.wire_bytes / _MEGABYTE, loss.low, loss.high, color="#adb5bd", linewidth=4, zorder=1)
     panel.axhline(0, color="#495057", linewidth=0.8)
-    _draw_points(panel, points, [loss.points for loss in losses], _ABOVE)
+    bars = [(loss.low, loss.high) for loss in losses]
+    captions = _draw_points(panel, points, [loss.points for loss in losses], bars)
     panel.set_ylabel("AP loss, points\n(bars: 95 % interval)")
     panel.margins(y=0.12)
+    return captions
 
 
 def _draw_points(
-    panel: Axes, points: Sequence[FrontierPoint], values: Sequence[float], offset: tuple[float, float]
-) -> None:
-    """Draw one line a scheme, and each point's size beside it; points are in order of size."""
+    panel: Axes,
+    points: Sequence[FrontierPoint],
+    values: Sequence[float],
+    bars: Sequence[tuple[float, float]] | None = None,
+) -> list[Caption]:
+    """Draw one line a scheme, and write each point's size, whose place is found later; points are in order of size."""
     _plain(panel)
-    nearness = _NEAR_VALUE * (max(values) - min(values))
-    labelled: list[tuple[float, float]] = []
+    captions = []
     for index, scheme in enumerate(sorted({point.scheme for point in points})):
-        chosen = [
-            (point.wire_bytes / _MEGABYTE, value)
-            for point, value in zip(points, values, strict=True)
-            if point.scheme == scheme
-        ]
+        rows = [row for row, point in enumerate(points) if point.scheme == scheme]
+        places = [(points[row].wire_bytes / _MEGABYTE, values[row]) for row in rows]
         colour = _COLOURS[index % len(_COLOURS)]
-        panel.plot(*zip(*chosen, strict=True), "o-", color=colour, markersize=7, linewidth=1.5, label=scheme, zorder=3)
-        for size, value in chosen:
-            close = sum(
-                max(size / other, other / size) < _NEAR_SIZE and abs(value - height) <= nearness
-                for other, height in labelled
-            )
-            labelled.append((size, value))
-            text = f"{size:.2f} MB" if size >= 0.1 else f"{1000 * size:.0f} kB"
-            panel.annotate(
-                text if len(chosen) > 1 else f"{scheme} {text}",
-                (size, value),
-                xytext=(offset[0], offset[1] + math.copysign(_LINE * close, offset[1])),
-                textcoords="offset points",
-                fontsize=9,
-                color=colour,
-                zorder=4,
-            )
+        panel.plot(*zip(*places, strict=True), "o-", color=colour, markersize=7, linewidth=1.5, label=scheme, zorder=3)
+        for row, place in zip(rows, places, strict=True):
+            size = f"{place[0]:.2f} MB" if place[0] >= 0.1 else f"{1000 * place[0]:.0f} kB"
+            text = size if len(rows) > 1 else f"{scheme} {size}"
+            captions.append(add_caption(panel, text, place, colour, bars[row] if bars else None))
+    return captions
 
 
 def _scale_sizes(panel: Axes, points: Sequence[FrontierPoint]) -> None:

@@ -221,6 +221,34 @@ def overall(checks: Iterable[Check]) -> Verdict:
     return "inconclusive" if "inconclusive" in verdicts or not verdicts else "pass"
 
 
+_ADVICE_OF_WRONG_BYTES = {
+    "integrity": "Convert or fetch the model again.",
+    "contract": "Name the weights that it was made from (--reference), or convert those that it is compared with.",
+    "vector_excess": "Convert the model again, or leave out the runtime that computes something else.",
+    "runtime_pixels": "Convert the model again, or leave out the runtime that computes something else.",
+    "failed_runtimes": "Mend the runtime that failed, or leave it out.",
+}
+_ADVICE = {
+    "wire_bytes": "Quantize with fewer bytes, or move the bound.",
+    "first_predict_ratio": "Take the times again on a quiet machine, or move the bound.",
+    "steady_ratio": "Take the times again on a quiet machine, or move the bound.",
+}
+_ADVICE_OF_QUALITY = "Quantize with more bytes or better photos, or move the bound."
+
+
+def advice(metrics: Iterable[str]) -> str:
+    """Say what to do about broken bounds; where the bytes are wrong ones, figures of quality say nothing more.
+
+    Args:
+        metrics: whose bounds are broken.
+    """
+    broken = set(metrics)
+    for metric, text in _ADVICE_OF_WRONG_BYTES.items():
+        if metric in broken:
+            return text
+    return " ".join(dict.fromkeys(_ADVICE.get(metric, _ADVICE_OF_QUALITY) for metric in METRICS if metric in broken))
+
+
 def check_to_json(check: Check) -> dict[str, Any]:
     """Return a check as JSON-ready values."""
     metric = METRICS[check.metric]

@@ -169,7 +169,7 @@ def _reasons(variant: Variant) -> list[Check]:
 
 
 def _frontier(variants: Sequence[Variant]) -> str | None:
-    """Size against quality as a data URI; None where no variant has a similarity."""
+    """Size against quality as a data URI; None where fewer than two variants have a similarity."""
     points = [
         FrontierPoint(
             name=variant.candidate.name,
@@ -183,7 +183,7 @@ def _frontier(variants: Sequence[Variant]) -> str | None:
         for variant in variants
         if variant.agreement is not None and variant.agreement.similarity is not None
     ]
-    if not points:
+    if len(points) < 2:
         return None
     with tempfile.TemporaryDirectory(prefix="yolo-edge-") as scratch:
         picture = Path(scratch) / "frontier.svg"

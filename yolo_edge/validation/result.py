@@ -17,7 +17,7 @@ from yolo_edge.validation.bootstrap import Estimate
 from yolo_edge.validation.candidate import Candidate
 from yolo_edge.validation.coco import Accuracy
 from yolo_edge.validation.detection import Observation
-from yolo_edge.validation.gate import Check, Verdict, check_to_json, overall
+from yolo_edge.validation.gate import Check, Verdict, advice, check_to_json, overall
 from yolo_edge.validation.motion import Motion
 from yolo_edge.validation.pck import KeypointAccuracy
 from yolo_edge.validation.timing import TimeRatios, Times
@@ -157,15 +157,16 @@ class Validation:
             GateError: a figure's whole interval breaks its bound.
         """
         failed = [
-            f"{variant.candidate.name}: {check.sentence()}"
+            (variant.candidate.name, check)
             for variant in self.variants
             for check in variant.checks
             if check.verdict == "fail"
         ]
         if failed:
+            look = f"{self.report / 'report.html'} shows more." if self.report else "A report (-o DIR) shows more."
             raise GateError(
-                f"The gate failed. {' '.join(failed)}",
-                fix="Look at the report (-o DIR), then quantize with more bytes or better photos, or move the bound.",
+                f"The gate failed. {' '.join(f'{name}: {check.sentence()}' for name, check in failed)}",
+                fix=f"{advice(check.metric for _, check in failed)} {look}",
             )
 
     def to_json(self) -> dict[str, Any]:

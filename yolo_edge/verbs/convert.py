@@ -22,7 +22,7 @@ from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import say
 from yolo_edge.errors import UsageError
 from yolo_edge.figures import require_matplotlib
-from yolo_edge.files import MANIFEST_FILE, keep_apart, staged_directory
+from yolo_edge.files import MANIFEST_FILE, keep_apart, settled, staged_directory
 from yolo_edge.lowering.engine import find_engine
 from yolo_edge.quantization.budget import parse_bytes
 from yolo_edge.quantization.photos import DEFAULT_SAMPLES, find_photos
@@ -192,7 +192,7 @@ def convert(
             wire_bytes=sum(record.wire_bytes or 0 for record in records.values()),
         )
         write_manifest(manifest, directory)
-    say(f"Wrote {output} ({MANIFEST_FILE}, {', '.join(files)})")
+    say(f"Wrote {settled(Path(output))} ({MANIFEST_FILE}, {', '.join(files)})")
     return Conversion(Path(output), manifest, dict(graph.operations().most_common()), layers, choice)
 
 

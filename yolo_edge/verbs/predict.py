@@ -115,14 +115,14 @@ def predict(
         force: replace existing pictures.
 
     Raises:
-        UsageError: options that do not go together.
+        UsageError: options that do not go together, or a photo in place of the model.
         ImageError: a photo cannot be read.
         InputError: the model does not exist, is damaged, or no pose model.
         OutputError: a picture exists already or cannot be written; then none of them is.
         MissingComponentError: the runtime needs something that is not installed.
     """
     photos = [Path(image) for image in images]
-    _check_arguments(photos, confidence, iou)
+    _check_arguments(model, photos, confidence, iou)
     pictures = _plan_pictures(photos, Path(output) if output is not None else None, force)
     source = _model_source(model)
     kind = find_runtime(runtime, source)
@@ -144,11 +144,17 @@ def predict(
     return Prediction(source, kind.name, head, tuple(found))
 
 
-def _check_arguments(photos: Sequence[Path], confidence: float, iou: float) -> None:
+def _check_arguments(model: str | Path, photos: Sequence[Path], confidence: float, iou: float) -> None:
     """Refuse what can be seen to be wrong before anything is loaded."""
     for name, value in (("confidence", confidence), ("iou", iou)):
         if not 0 <= value <= 1:
             raise UsageError(f"--{name} is {value:g}, which is not between 0 and 1.", fix="Give a share, as 0.25.")
+    if Path(model).suffix.lower() in PICTURE_SUFFIXES and Path(model).is_file():
+        others = " ".join(str(photo) for photo in photos)
+        raise UsageError(
+            f"{model} is a photo, and stands where the model belongs.",
+            fix=f"Name the model first, then the photos: yolo-edge predict {others} {model}",
+        )
     for photo in photos:
         if not photo.is_file():
             what = "is a directory" if photo.is_dir() else "does not exist"

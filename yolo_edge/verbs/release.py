@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,8 @@ from yolo_edge.publication.layout import canonical
 from yolo_edge.publication.requirement import REPORT_JSON
 from yolo_edge.quantization.scheme import BUILTIN_PHOTOS, NO_PHOTOS, find_scheme
 from yolo_edge.recipe import Recipe, VariantRecipe, read_recipe
+from yolo_edge.validation.gate import advice
+from yolo_edge.verbs.command_line import told_path
 from yolo_edge.verbs.convert import convert
 from yolo_edge.verbs.publish import Publication, publish
 from yolo_edge.verbs.stages import StageRun, State, Workshop
@@ -176,6 +179,13 @@ class _Plan:
             names.append(f"validate {size}")
         return names
 
+    def command(self, stage: str) -> str:
+        """Return the command line that runs a stage again; in capitals what the recipe leaves to the command line."""
+        words = ["yolo-edge", "release", told_path(self.path), "--again", stage]
+        for option, value in (("--store", self.recipe.store), ("--version", self.recipe.version)):
+            words += [] if value else [option, option.removeprefix("--").upper()]
+        return shlex.join(words)
+
     def conversion(self, variant: VariantRecipe) -> dict[str, Any]:
         """Return the options of ``convert`` that a variant takes."""
         options: dict[str, Any] = {"quantize": variant.scheme, "seed": self.recipe.seed}
@@ -230,7 +240,7 @@ def _report(plan: _Plan, shop: Workshop, size: str, variants: Mapping[str, Path]
 
     def make(target: Path) -> None:
         validate(
-            [str(path) for path in variants.values()],
+            variants,
             benchmark=plan.benchmark,
             output=target,
             reference=str(plan.source),
@@ -239,6 +249,7 @@ def _report(plan: _Plan, shop: Workshop, size: str, variants: Mapping[str, Path]
             limit=settings.limit,
             timing=settings.timing,
             seed=plan.recipe.seed,
+            command=plan.command(stage.name),
         )
 
     report = shop.run(stage, make)
@@ -249,10 +260,17 @@ def _report(plan: _Plan, shop: Workshop, size: str, variants: Mapping[str, Path]
 
 def _require_passed(report: Path) -> None:
     document = json.loads((report / REPORT_JSON).read_text(encoding="utf-8"))
-    failed = [entry["name"] for entry in document["variants"] if entry["verdict"] == "fail"]
+    failed = [
+        (entry["name"], check)
+        for entry in document["variants"]
+        for check in entry["checks"]
+        if check["verdict"] == "fail"
+    ]
     if failed:
+        sentences = " ".join(f"{name}: {check['sentence']}" for name, check in failed)
         raise GateError(
-            f"{', '.join(failed)} failed the gate; nothing was published.", fix=f"Look at {report / 'report.html'}."
+            f"The gate failed; nothing was published. {sentences}",
+            fix=f"{advice(check['metric'] for _, check in failed)} {report / 'report.html'} shows more.",
         )
 
 

@@ -138,6 +138,8 @@ def validation_table(result: Validation) -> Group:
         facts.add_row("report", str(result.report / "report.html"))
     columns = ("variant", "on the wire", "mean OKS", "persons", "lost", "invented", "AP loss (95 %)", "verdict")
     variants = plain_table(*columns, right=range(1, len(columns) - 1))
+    variants.columns[0].overflow = "fold"
+    variants.columns[-1].no_wrap = True
     for variant in result.variants:
         agreement = variant.agreement
         loss = variant.accuracy[0].loss if variant.accuracy else None
@@ -155,11 +157,12 @@ def validation_table(result: Validation) -> Group:
     for variant in result.variants:
         for check in variant.checks:
             checks.add_row(variant.candidate.name, check.verdict, check.sentence())
-    runs = plain_table("variant", "runtime", "first", "a frame", "what")
+    runs = plain_table("variant", "runtime", "photos", "first", "a frame", "what", right=(2,))
     for variant in result.variants:
         for run in variant.runs:
             times = (run.times.first_predict, run.times.frame) if run.times else (None, None)
-            runs.add_row(variant.candidate.name, run.runtime, *map(_seconds, times), run.message or run.status)
+            what = run.message or run.status
+            runs.add_row(variant.candidate.name, run.runtime, f"{run.photos:,}", *map(_seconds, times), what)
     return Group(facts, "", variants, "", checks, "", runs, "", *result.notes, f"verdict: {result.verdict}")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import say
 from yolo_edge.errors import InputError, UsageError
 from yolo_edge.figures import require_matplotlib
-from yolo_edge.files import keep_apart, staged_directory
+from yolo_edge.files import keep_apart, settled, staged_directory
 from yolo_edge.lowering.engine import find_engine
 from yolo_edge.photos.benchmark import Benchmark, find_benchmark
 from yolo_edge.photos.reading import ReadablePhotos, readable
@@ -26,7 +27,7 @@ from yolo_edge.runtime.base import RUNTIMES, directory_runtimes, open_runtime
 from yolo_edge.runtime.packages import tfjs_version
 from yolo_edge.tfjs.manifest import MODEL_FILE, write_model
 from yolo_edge.validation.bootstrap import Resamples
-from yolo_edge.validation.candidate import Candidate, find_candidate
+from yolo_edge.validation.candidate import LAYOUTS, Candidate, find_candidate
 from yolo_edge.validation.coco import KeypointEvaluation, evaluate_keypoints, require_pycocotools
 from yolo_edge.validation.gate import limits_for
 from yolo_edge.validation.judge import Trial, judge
@@ -34,6 +35,7 @@ from yolo_edge.validation.matching import SURE
 from yolo_edge.validation.observation import Observations, ObservationStore, observe
 from yolo_edge.validation.report import require_jinja2, write_report
 from yolo_edge.validation.result import Validation
+from yolo_edge.verbs.command_line import validation_command
 from yolo_edge.verbs.pipeline import export_model
 
 REFERENCE_RUNTIMES = ("onnx", "torch")
@@ -41,7 +43,7 @@ _LIBRARIES = ("onnxruntime", "torch", "numpy", "ultralytics", "playwright", "pyc
 
 
 def validate(
-    models: str | Path | Sequence[str | Path],
+    models: str | Path | Sequence[str | Path] | Mapping[str, str | Path],
     *,
     benchmark: str | Path | None = None,
     reference: str | Path | None = None,
@@ -58,11 +60,13 @@ def validate(
     seed: int = 0,
     trust: bool = False,
     force: bool = False,
+    command: str | None = None,
 ) -> Validation:
     """Judge converted directories on photos: against the float model, and against labels where there are any.
 
     Args:
-        models: directories that ``convert`` made, folders of such, or TF.js YOLO pose models of other making.
+        models: directories that ``convert`` made, folders of such, or TF.js YOLO pose models of other making; or what
+            to call each in the report → its directory.
         benchmark: photos, as :func:`yolo_edge.photos.benchmark.find_benchmark` takes them; ``"builtin"`` by default.
         reference: the float model: a catalogue name, ``.pt`` or ``.onnx``; by default the catalogue's weights that the
             directories were made from.
@@ -80,6 +84,7 @@ def validate(
         seed: of the photos that are chosen, and of the intervals.
         trust: load a reference checkpoint of one's own without the pickle check.
         force: replace an existing report that yolo-edge made.
+        command: what the report names to repeat this; by default the command line with these options.
 
     Returns:
         The verdict and all figures. A verdict of ``fail`` does not raise: see the command line.
@@ -87,6 +92,7 @@ def validate(
     Raises:
         UsageError: an option is wrong, or the directories do not belong together.
         InputError: a directory, the reference, the photos or the recipe cannot be used.
+        OutputError: the output exists already (without ``force``), is foreign, or cannot be written.
         MissingComponentError: pycocotools is not installed and there are labels, or there is an output and matplotlib
             or jinja2 is not.
     """
@@ -97,51 +103,76 @@ def validate(
         raise UsageError(
             f"There is no reference runtime {reference_runtime!r}.", fix=f"Choose {' or '.join(REFERENCE_RUNTIMES)}."
         )
-    candidates = _candidates([models] if isinstance(models, str | Path) else models, layout)
-    photos = readable(find_benchmark(benchmark, limit=limit, seed=seed, frames_per_second=frames_per_second))
-    if photos.benchmark.labels:
-        require_pycocotools()
-    if output is not None:
-        keep_apart(Path(output), [candidate.directory for candidate in candidates])
-        require_matplotlib()
-        require_jinja2()
-    path = _reference_path(candidates, reference)
-    exported = export_model(path, candidates[0].image_size, trust=trust)
-    with tempfile.TemporaryDirectory(prefix="yolo-edge-") as scratch:
-        observations = _observe_reference(exported, path, reference_runtime, photos, Path(scratch), trust)
-        trial = Trial(
+    given = models if isinstance(models, Mapping) else [models] if isinstance(models, str | Path) else tuple(models)
+    candidates = _candidates(given, layout)
+    with _report_directory(output, candidates, force) as directory:
+        photos = readable(find_benchmark(benchmark, limit=limit, seed=seed, frames_per_second=frames_per_second))
+        if photos.benchmark.labels:
+            require_pycocotools()
+        path = _reference_path(candidates, reference)
+        exported = export_model(path, candidates[0].image_size, trust=trust)
+        with tempfile.TemporaryDirectory(prefix="yolo-edge-") as scratch:
+            observations = _observe_reference(exported, path, reference_runtime, photos, Path(scratch), trust)
+            trial = Trial(
+                head=exported.head,
+                photos=photos,
+                reference=observations,
+                evaluation=_evaluation(exported, photos.benchmark, observations),
+                resamples=Resamples(len(observations.by_photo), seed=seed),
+                float_directory=_float_model(exported, Path(scratch)) if timing else None,
+                runtimes=runtimes,
+                asked=asked,
+                limits=limits,
+                workers=workers or os.cpu_count() or 1,
+                browser=Path(browser) if browser else None,
+                seed=seed,
+            )
+            variants = tuple(judge(candidate, trial) for candidate in candidates)
+        options: dict[str, object] = {
+            "--benchmark": None if benchmark is None else Path(benchmark),
+            "--reference": None if reference is None else Path(reference),
+            "--reference-runtime": None if reference_runtime == REFERENCE_RUNTIMES[0] else reference_runtime,
+            "--recipe": None if recipe is None else Path(recipe),
+            "--limit": limit,
+            "--frames-per-second": frames_per_second,
+            "--layout": None if layout == LAYOUTS[0] else layout,
+            "--seed": seed or None,
+        }
+        switches = {"--no-timing": not timing, "--trust": trust}
+        listed = tuple(given.values()) if isinstance(given, Mapping) else given
+        result = Validation(
+            reference=exported.source.file,
+            reference_sha256=exported.source.sha256,
+            reference_runtime=reference_runtime,
             head=exported.head,
-            photos=photos,
-            reference=observations,
-            evaluation=_evaluation(exported, photos.benchmark, observations),
-            resamples=Resamples(len(observations.by_photo), seed=seed),
-            float_directory=_float_model(exported, Path(scratch)) if timing else None,
-            runtimes=runtimes,
-            asked=asked,
-            limits=limits,
-            workers=workers or os.cpu_count() or 1,
-            browser=Path(browser) if browser else None,
-            seed=seed,
+            benchmark=photos.benchmark,
+            photos=len(observations.by_photo),
+            skipped=(*photos.benchmark.skipped, *photos.skipped),
+            variants=variants,
+            observations=observations.by_photo,
+            environment=_environment(),
+            command=command or validation_command(listed, options, switches, runtimes),
+            notes=_notes(candidates, exported, photos.benchmark, trial),
+            report=Path(output) if output is not None else None,
         )
-        variants = tuple(judge(candidate, trial) for candidate in candidates)
-    result = Validation(
-        reference=exported.source.file,
-        reference_sha256=exported.source.sha256,
-        reference_runtime=reference_runtime,
-        head=exported.head,
-        benchmark=photos.benchmark,
-        photos=len(observations.by_photo),
-        skipped=(*photos.benchmark.skipped, *photos.skipped),
-        variants=variants,
-        observations=observations.by_photo,
-        environment=_environment(),
-        command=_command(models, benchmark, reference, runtimes, recipe, limit, seed),
-        notes=_notes(candidates, exported, photos.benchmark, trial),
-        report=Path(output) if output is not None else None,
-    )
+        if directory is not None:
+            write_report(result, photos, directory)
     if output is not None:
-        _write_report(result, photos, Path(output), force)
+        say(f"Wrote {settled(Path(output))} (report.html, report.json)")
     return result
+
+
+@contextmanager
+def _report_directory(output: str | Path | None, candidates: Sequence[Candidate], force: bool) -> Iterator[Path | None]:
+    """Yield where to write the report, refusing before any work what could not be written after it."""
+    if output is None:
+        yield None
+        return
+    keep_apart(Path(output), [candidate.directory for candidate in candidates])
+    require_matplotlib()
+    require_jinja2()
+    with staged_directory(Path(output), force=force) as directory:
+        yield directory
 
 
 def _runtimes(asked: str | Sequence[str] | None, browser: str | Path | None) -> tuple[tuple[str, ...], frozenset[str]]:
@@ -156,15 +187,15 @@ def _runtimes(asked: str | Sequence[str] | None, browser: str | Path | None) -> 
     return names, frozenset(names)
 
 
-def _candidates(models: Sequence[str | Path], layout: str) -> list[Candidate]:
+def _candidates(models: Sequence[str | Path] | Mapping[str, str | Path], layout: str) -> list[Candidate]:
     """Find the directories: each one given, or those inside it."""
-    directories: list[Path] = []
-    for model in map(Path, models):
-        inside = sorted(path.parent for path in model.glob(f"*/{MODEL_FILE}")) if model.is_dir() else []
-        directories += [model] if (model / MODEL_FILE).is_file() or not inside else inside
-    if not directories:
+    if isinstance(models, Mapping):
+        named = {name: Path(model) for name, model in models.items()}
+        candidates = [replace(find_candidate(path, layout=layout), name=name) for name, path in named.items()]
+    else:
+        candidates = [find_candidate(directory, layout=layout) for directory in _directories(models)]
+    if not candidates:
         raise UsageError("No directory is given to validate.", fix="Give one that `yolo-edge convert` made.")
-    candidates = [find_candidate(directory, layout=layout) for directory in directories]
     if len({candidate.name for candidate in candidates}) < len(candidates):
         raise UsageError("Two of the directories have the same name.", fix="Rename one: reports call them by it.")
     sizes = sorted({f"{height}x{width}" for height, width in (candidate.image_size for candidate in candidates)})
@@ -173,6 +204,14 @@ def _candidates(models: Sequence[str | Path], layout: str) -> list[Candidate]:
             f"The directories take inputs of different sizes ({', '.join(sizes)}).", fix="Validate each size apart."
         )
     return candidates
+
+
+def _directories(models: Sequence[str | Path]) -> list[Path]:
+    directories: list[Path] = []
+    for model in map(Path, models):
+        inside = sorted(path.parent for path in model.glob(f"*/{MODEL_FILE}")) if model.is_dir() else []
+        directories += [model] if (model / MODEL_FILE).is_file() or not inside else inside
+    return directories
 
 
 def _reference_path(candidates: Sequence[Candidate], reference: str | Path | None) -> Path:
@@ -262,33 +301,6 @@ def _environment() -> dict[str, str]:
     return versions
 
 
-def _command(
-    models: str | Path | Sequence[str | Path],
-    benchmark: str | Path | None,
-    reference: str | Path | None,
-    runtimes: Sequence[str],
-    recipe: str | Path | None,
-    limit: int | None,
-    seed: int,
-) -> str:
-    """The command line that repeats a validation; paths by their last part alone, since reports are published."""
-    listed = [models] if isinstance(models, str | Path) else models
-    words = ["yolo-edge", "validate", *(Path(model).name for model in listed)]
-    options: Mapping[str, object] = {
-        "--benchmark": Path(benchmark).name if benchmark else None,
-        "--reference": Path(reference).name if reference else None,
-        "--recipe": Path(recipe).name if recipe else None,
-        "--limit": limit,
-        "--seed": seed or None,
-    }
-    for option, value in options.items():
-        if value is not None:
-            words += [option, str(value)]
-    for runtime in runtimes:
-        words += ["--runtime", runtime]
-    return shlex.join(words)
-
-
 def _notes(
     candidates: Sequence[Candidate], exported: ExportedModel, benchmark: Benchmark, trial: Trial
 ) -> tuple[str, ...]:
@@ -307,9 +319,3 @@ def _notes(
     if len(trial.reference.by_photo) < len(benchmark.photos):
         notes.append(f"{len(benchmark.photos) - len(trial.reference.by_photo)} photos could not be read.")
     return tuple(notes)
-
-
-def _write_report(result: Validation, photos: ReadablePhotos, output: Path, force: bool) -> None:
-    with staged_directory(output, force=force) as directory:
-        write_report(result, photos, directory)
-    say(f"Wrote {output} (report.html, report.json)")
