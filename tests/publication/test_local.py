@@ -64,6 +64,21 @@ def test_addresses_that_are_no_folder(address: str):
         open_store(address)
 
 
+@pytest.mark.parametrize(
+    "address", ["s3:/bucket/a", "s3:bucket", "s3//bucket", "S3/bucket", "gs:/b", "http:/host", "file:/a"]
+)
+def test_address_that_lost_a_slash_is_no_folder(address: str):
+    with pytest.raises(UsageError) as caught:
+        open_store(address)
+    assert caught.value.fix is not None and "Did you mean s3://bucket/prefix?" in caught.value.fix
+
+
+def test_folder_that_is_named_like_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for address in ("./s3/site", "s3-site", "s3"):
+        assert open_store(address).address == (tmp_path / address).as_uri()
+
+
 def test_folder_has_no_endpoint(tmp_path: Path):
     with pytest.raises(UsageError, match="no endpoint"):
         open_store(str(tmp_path), endpoint_url="https://host")
@@ -156,15 +171,18 @@ def test_file_where_a_folder_is_needed(folder: LocalStore):
 
 def test_headers_file_for_hosts(folder: LocalStore, tmp_path: Path):
     folder.put_once("models/a.json", b"data", JSON)
-    folder.put_once("models/b.bin", b"data", PLAIN)
+    folder.put_once("models/b.bin", b"data", Headers("application/octet-stream", "no-store"))
+    (tmp_path / "site" / "index.html").write_text("a page of somebody's own")
     written = folder.write_headers_file()
     assert written == tmp_path / "site" / "_headers"
     assert written.read_text() == (
-        "/models/a.json\n  Content-Type: application/json\n  Cache-Control: no-cache\n  Content-Encoding: br\n"
-        "/models/b.bin\n  Content-Type: application/octet-stream\n"
+        "/models/*\n  Access-Control-Allow-Origin: *\n  X-Content-Type-Options: nosniff\n"
+        "/models/*.bin\n  Content-Type: application/octet-stream\n"
+        "/models/*.json\n  Content-Type: application/json\n  Content-Encoding: br\n"
+        "/models/a.json\n  Cache-Control: no-cache\n/models/b.bin\n  Cache-Control: no-store\n"
     )
-    assert [item.key for item in folder.list()] == ["models/a.json", "models/b.bin"]
+    assert [item.key for item in folder.list()] == ["index.html", "models/a.json", "models/b.bin"]
     folder.delete("models/a.json")
-    assert "a.json" not in folder.write_headers_file().read_text()
+    assert ".json" not in folder.write_headers_file().read_text()
     with pytest.raises(UsageError, match="_headers"):
         folder.put_once("_headers", b"", PLAIN)

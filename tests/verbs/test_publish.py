@@ -73,7 +73,7 @@ def test_the_life_of_a_model(variant, site, capsys, tmp_path):
     assert "The readers of stable" in answer(capsys, "retire", "lite", "1.0.0", code=5)
     assert answer(capsys, "retire", "lite", "1.1.0")["changed"]
     assert answer(capsys, "collect", "--dry-run")["garbage"] == []
-    assert "/models/lite/channels/stable.json\n" in (site / "_headers").read_text()
+    assert "/models/:name/channels/:channel\n" in (site / "_headers").read_text()
 
 
 @pytest.mark.parametrize("command", ["channels lite", "history lite", "releases", "collect --dry-run"])

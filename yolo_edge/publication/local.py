@@ -19,6 +19,7 @@ from urllib.request import url2pathname
 
 from yolo_edge.errors import InputError, OutputError, UsageError
 from yolo_edge.files import explained
+from yolo_edge.publication.hosting import HEADERS_FILE, headers_file
 from yolo_edge.publication.store import (
     Headers,
     ListedObject,
@@ -32,9 +33,6 @@ from yolo_edge.publication.store import (
     lost_race,
     sha256_hex,
 )
-
-HEADERS_FILE = "_headers"
-"""Read by Netlify and Cloudflare Pages at the top of a folder that is deployed; never an object."""
 
 _UNKNOWN = Headers("application/octet-stream")  # of a file that something else put into the folder
 _POLL_SECONDS = 0.002  # between two tries to get the lock
@@ -129,11 +127,9 @@ class LocalStore:
             self.write_headers_file()
 
     def write_headers_file(self) -> Path:
-        """Write ``_headers``, from which Netlify and Cloudflare Pages take what to serve each object with.
+        """Write ``_headers``, as :mod:`yolo_edge.publication.hosting` says.
 
-        The form is a line with the path from the top, then one indented line a header
-        (https://developers.cloudflare.com/pages/configuration/headers/, https://docs.netlify.com/manage/routing/headers/).
-        Cloudflare Pages reads the first 100 paths alone.
+        Files of other making are left to the host, which knows better what they are.
 
         Returns:
             The path of the file, which is replaced if it is there.
@@ -141,15 +137,11 @@ class LocalStore:
         Raises:
             OutputError: it cannot be written.
         """
-        rules = []
         target = self._root / HEADERS_FILE
         with self._locked(), explained(target):
-            for listed in self.list():
-                found = self.head(listed.key)
-                if found is not None:
-                    named = found.headers.named().items()
-                    rules.append(f"/{found.key}\n" + "".join(f"  {name}: {value}\n" for name, value in named))
-            _replace(target, "".join(rules).encode())
+            found = [self.head(listed.key) for listed in self.list()]
+            known = {each.key: each.headers for each in found if each is not None and each.headers != _UNKNOWN}
+            _replace(target, headers_file(known).encode())
         return target
 
     def _path(self, key: str) -> Path:

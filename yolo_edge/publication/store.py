@@ -32,6 +32,7 @@ _MODULES = {
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9._-]*"  # no leading dot: hidden files and `..` are never objects
 _KEY = re.compile(rf"{_SEGMENT}(/{_SEGMENT})*")
 _PREFIX = re.compile(rf"({_SEGMENT}/)*({_SEGMENT})?")
+_MISSPELT = re.compile(r"(s3|gs|https?|file):|s3/", re.IGNORECASE)  # a slash or two lost: such folders nobody wants
 _LONGEST_KEY = 900  # S3 allows 1024 bytes, of which the address of a store takes some
 _HEADER_VALUE = re.compile(r"[!-~]+( [!-~]+)*")  # visible ASCII: nothing that could start a second header
 
@@ -177,6 +178,12 @@ def open_store(address: str, *, endpoint_url: str | None = None) -> Store:
         UsageError: there is no such kind of store, or the address is not one of its kind.
         MissingComponentError: what the kind needs is not installed.
     """
+    misspelt = None if "://" in address else _MISSPELT.match(address)
+    if misspelt:  # the address itself may hold a secret, and is not repeated
+        raise UsageError(
+            f"An address that begins with {misspelt[0]} is no store.",
+            fix="Did you mean s3://bucket/prefix? For a folder give file:///folder, or a path such as ./folder.",
+        )
     scheme = address.split("://", maxsplit=1)[0].lower() if "://" in address else "file"
     if scheme not in _MODULES:
         known = ", ".join(f"{name}://" for name in _MODULES)
