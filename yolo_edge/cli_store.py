@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import webbrowser
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -252,7 +253,8 @@ def demo(
         print_result(running.to_json() if as_json else f"The page is at {running.address} (Ctrl-C ends it)")
         if open_browser:
             webbrowser.open(running.address)
-        threading.Event().wait()
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 def add_store_commands(app: typer.Typer) -> None:

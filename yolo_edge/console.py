@@ -115,5 +115,5 @@ def print_result(result: RenderableType | list[Any] | dict[str, Any]) -> None:
         return
     from rich.console import Console
 
-    # Names of files and texts of errors are shown as they are, brackets too.
-    Console(width=None if sys.stdout.isatty() else 120, markup=False).print(result)
+    # Names of files and texts of errors are shown as they are, brackets too, and addresses whole.
+    Console(width=None if sys.stdout.isatty() else 120, markup=False).print(result, crop=False)

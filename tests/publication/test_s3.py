@@ -223,8 +223,17 @@ def test_bucket_in_another_region(s3_settings: seaweedfs.Service, no_waits: list
 def test_service_that_is_not_there(s3_settings: seaweedfs.Service, no_waits: list[float]):
     store = open_store(f"s3://{seaweedfs.BUCKET}/x", endpoint_url="http://127.0.0.1:9")
     for call in every_call(store):
-        with pytest.raises(NetworkError, match=r"could not be reached.*AWS_ENDPOINT_URL"):
+        with pytest.raises(NetworkError, match=r"could not be reached at http://127\.0\.0\.1:9\..*--endpoint-url"):
             call()
+
+
+def test_password_in_an_endpoint_is_not_told(
+    s3_settings: seaweedfs.Service, no_waits: list[float], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://user:topsecret@127.0.0.1:9")
+    with pytest.raises(NetworkError, match=r"reached at http://127\.0\.0\.1:9\.") as caught:
+        open_store("s3://models/x").get("a")
+    assert "topsecret" not in str(caught.value)
 
 
 def test_certificate_that_nobody_vouches_for(

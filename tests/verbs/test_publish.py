@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from yolo_edge.errors import InputError, NetworkError, OutputError
 from yolo_edge.publication.edge import serve_store
 from yolo_edge.publication.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY
 from yolo_edge.publication.store import open_store
+from yolo_edge.verbs.tables import megabytes
 
 
 @pytest.fixture
@@ -76,6 +78,69 @@ def test_the_life_of_a_model(variant, site, capsys, tmp_path):
     assert "/models/:name/channels/:channel\n" in (site / "_headers").read_text()
 
 
+def test_what_pages_load_is_told_whole(variant, site, capsys):
+    options = ["publish", str(variant), "--name", "a-model-of-a-rather-long-name", "--channel", "stable"]
+    assert cli.run([*options, "--version", "1.0.0-rc.1"]) == 0
+    told = {line.split(": ")[0]: line.split(": ")[-1] for line in capsys.readouterr().out.splitlines()}
+    for what in ("channel file", "loader", "model int8"):
+        assert (site / told[what]).is_file(), told
+    assert told["loader"].endswith("/web/index.js") and "below the address of the store" in "".join(told)
+    with serve_store(open_store(str(site))) as base:
+        assert cli.run([*options, "--version", "1.0.0-rc.1", "--url", base]) == 0
+    out = capsys.readouterr().out
+    assert all(f"{what}: {base}{told[what]}\n" in out for what in ("channel file", "loader", "model int8"))
+
+
+def test_no_terminal_is_so_narrow_that_an_address_is_cut(variant, site, capsys, monkeypatch):
+    published = answer(capsys, "publish", variant, "--name", "lite", "--version", "1.0.0", "--channel", "stable")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    assert cli.run(["publish", str(variant), "--name", "lite", "--version", "1.0.0", "--channel", "stable"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for what in (published["models"]["int8"], published["loader"], published["channel"]["key"]):
+        assert any(line.endswith(what) for line in lines), lines
+
+
+MISSPELT = {
+    "channels lit": "no model lit in file://",
+    "history lit": "there are: lite",
+    "releases lit": "there are: lite",
+}
+
+
+@pytest.mark.parametrize("command", MISSPELT)
+def test_misspelt_models_are_told(command, variant, site, capsys):
+    assert MISSPELT[command].replace("there are: lite", "no model is there") in answer(
+        capsys, *command.split(), "--store", site.parent, code=5
+    )
+    answer(capsys, "publish", variant, "--name", "lite", "--version", "1.0.0")
+    assert MISSPELT[command] in answer(capsys, *command.split(), code=5)
+    assert answer(capsys, "channels", "lite") == answer(capsys, "history", "lite") == [], "it is there, and has none"
+
+
+@pytest.mark.parametrize("command", ["channels lite", "history lite", "releases"])
+def test_folder_that_is_not_there_is_told(command, site, capsys):
+    assert f"There is no folder {site}" in answer(capsys, *command.split(), code=3)
+    site.mkdir()
+    if command == "releases":
+        assert answer(capsys, command) == []
+
+
+def test_what_collect_will_take_is_told_before(variant, site, capsys):
+    for version in ("1.0.0", "1.1.0"):
+        answer(capsys, "publish", variant, "--name", "lite", "--version", version)
+    answer(capsys, "retire", "lite", "1.1.0")
+    (waiting,) = answer(capsys, "collect", "--dry-run")["waiting"]
+    assert (waiting["version"], waiting["reason"]) == ("1.1.0", "retired")
+    day = (datetime.now(UTC) + timedelta(days=7)).strftime("%F")
+    assert cli.run(["collect", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "Nothing would be deleted" in out and "objects" not in out
+    assert f"lite 1.1.0: retired, its {waiting['objects']} files can go on {day}" in out
+    assert answer(capsys, "collect")["garbage"] == []
+    assert len(answer(capsys, "releases")) == 2
+
+
 @pytest.mark.parametrize("command", ["channels lite", "history lite", "releases", "collect --dry-run"])
 def test_tables(variant, site, capsys, command):
     publish = ["publish", str(variant), "--name", "lite", "--version", "1.0.0", "--channel", "stable"]
@@ -90,6 +155,9 @@ def test_tables(variant, site, capsys, command):
 def test_dry_run_writes_nothing(variant, site, capsys):
     planned = answer(capsys, "publish", variant, "--name", "lite", "--version", "1.0.0", "--dry-run")
     assert planned["state"] == "dry run"
+    assert cli.run(["publish", str(variant), "--name", "lite", "--version", "1.0.0", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert f"would upload  {planned['files']} files, {megabytes(planned['stored_bytes'])}" in out
     assert not site.exists()
     assert answer(capsys, "publish", variant, "--name", "lite", "--version", "1.0.0")["release"] == planned["release"]
 
@@ -210,7 +278,7 @@ BAD_SETTINGS = {
     "no credentials": ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, {}, "credentials"),
     "wrong secret": ({"AWS_SECRET_ACCESS_KEY": "another-secret-000000000000000000000001"}, {}, "secret access key"),
     "missing bucket": ({}, {"store": "s3://no-such-bucket/x"}, "has no such bucket"),
-    "nobody there": ({}, {"endpoint": "http://127.0.0.1:9"}, "could not be reached"),
+    "nobody there": ({}, {"endpoint": "http://127.0.0.1:9"}, "could not be reached at http://127.0.0.1:9."),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 import yolo_edge
+from tests.commands import start_command
 from tests.nets import shipped_photo
 from yolo_edge.errors import UsageError
 from yolo_edge.runtime.packages import find_node
@@ -121,6 +123,14 @@ console.log(JSON.stringify({
   nearest: count(squat.map(([one], n) => [person(n %% 2 ? 80 : 175, 0.2), one])),
 }));
 """
+
+
+def test_ctrl_c_ends_the_page_as_it_was_told(web_directory, tmp_path):
+    process = start_command("demo", web_directory, "--no-open", cwd=tmp_path)
+    assert "Ctrl-C ends it" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and "error" not in err, err
 
 
 def test_squats_are_counted(tmp_path):

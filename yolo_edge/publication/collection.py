@@ -59,6 +59,7 @@ class Garbage:
         keys: the objects.
         bytes: their stored size.
         modified: when the newest of them was written.
+        due: from when on they can go.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Garbage:
     keys: tuple[str, ...]
     bytes: int
     modified: datetime
+    due: datetime
 
 
 def find_garbage(store: Store, *, name: str | None = None, grace: timedelta = GRACE) -> tuple[Garbage, ...]:
@@ -81,7 +83,12 @@ def find_garbage(store: Store, *, name: str | None = None, grace: timedelta = GR
     Raises:
         ModelError: a commit record or channel file is damaged: nothing is said to be garbage then.
     """
-    return _garbage_below(store, name_prefix(name) if name else models_prefix(), grace)
+    return tuple(entry for entry in find_unreachable(store, name=name, grace=grace) if _is_due(entry))
+
+
+def find_unreachable(store: Store, *, name: str | None = None, grace: timedelta = GRACE) -> tuple[Garbage, ...]:
+    """Return what can go, and what can once the grace is over; see :func:`find_garbage`."""
+    return _unreachable_below(store, name_prefix(name) if name else models_prefix(), grace)
 
 
 def collect_garbage(store: Store, garbage: Iterable[Garbage], *, grace: timedelta = GRACE) -> tuple[Garbage, ...]:
@@ -101,7 +108,9 @@ def collect_garbage(store: Store, garbage: Iterable[Garbage], *, grace: timedelt
     ):
         for entry in garbage:
             with _marked(store, entry):
-                if entry in _garbage_below(store, version_prefix(entry.name, entry.version), grace):
+                if _is_due(entry) and entry in _unreachable_below(
+                    store, version_prefix(entry.name, entry.version), grace
+                ):
                     list(threads.map(store.delete, entry.keys))
                     deleted.append(entry)
             advance(len(entry.keys))
@@ -142,16 +151,19 @@ def retire(store: Store, name: str, version: str) -> bool:
     return written
 
 
-def _garbage_below(store: Store, prefix: str, grace: timedelta) -> tuple[Garbage, ...]:
+def _is_due(entry: Garbage) -> bool:
+    return entry.due < datetime.now(UTC)
+
+
+def _unreachable_below(store: Store, prefix: str, grace: timedelta) -> tuple[Garbage, ...]:
     by_version: dict[tuple[str, str], list[tuple[str, ListedObject]]] = defaultdict(list)
     for listed in store.list(prefix):
         parts = split_key(listed.key)
         if parts is not None and parts[1] != CHANNELS:
             by_version[parts[0], parts[1]].append((parts[2], listed))
-    before = datetime.now(UTC) - grace
     found: list[Garbage] = []
     for (model, version), entries in sorted(by_version.items()):
-        found += _garbage_of(store, model, version, entries, before)
+        found += _unreachable_of(store, model, version, entries, grace)
     return tuple(found)
 
 
@@ -168,8 +180,8 @@ def _require_unused(store: Store, name: str, version: str) -> None:
         )
 
 
-def _garbage_of(
-    store: Store, name: str, version: str, entries: list[tuple[str, ListedObject]], before: datetime
+def _unreachable_of(
+    store: Store, name: str, version: str, entries: list[tuple[str, ListedObject]], grace: timedelta
 ) -> list[Garbage]:
     record = read_record(store, name, version) if any(rest == RECORD_FILE for rest, _ in entries) else None
     retired = next((listed.modified for rest, listed in entries if rest == RETIREMENT_FILE), None)
@@ -180,11 +192,23 @@ def _garbage_of(
             by_release[directory + slash].append(listed)
     found = []
     for base, objects in sorted(by_release.items()):
-        reason, objects_to_go = _verdict(record, base, retired, objects, before)
-        if reason == "retired" and _is_used(store, name, version):
+        reason, to_go = _verdict(record, base, retired, objects, grace)
+        if not to_go or (reason == "retired" and _is_used(store, name, version)):
             continue
-        if reason is not None and objects_to_go:
-            found.append(_garbage(name, version, base, reason, objects_to_go))
+        newest = max(listed.modified for listed in to_go)
+        since = max(newest, retired) if reason == "retired" and retired else newest
+        found.append(
+            Garbage(
+                name=name,
+                version=version,
+                prefix=version_prefix(name, version) + base,
+                reason=reason,
+                keys=tuple(sorted(listed.key for listed in to_go)),
+                bytes=sum(listed.bytes for listed in to_go),
+                modified=newest,
+                due=since + grace,
+            )
+        )
     return found
 
 
@@ -193,15 +217,15 @@ def _verdict(
     base: str,
     retired: datetime | None,
     objects: list[ListedObject],
-    before: datetime,
-) -> tuple[Reason | None, list[ListedObject]]:
-    """Say why a directory can go, and which of its objects."""
-    is_old = max(listed.modified for listed in objects) < before
+    grace: timedelta,
+) -> tuple[Reason, list[ListedObject]]:
+    """Say why a directory can go, at once or later, and which of its objects."""
     if record is None or record.base != base:
-        return ("never committed", objects) if is_old else (None, [])
-    if retired is not None and retired < before and is_old:
+        return "never committed", objects
+    if retired is not None:
         return "retired", objects
-    leases = [
+    before = datetime.now(UTC) - grace
+    leases = [  # one that is not old yet may be of somebody who publishes
         listed
         for listed in objects
         if PurePosixPath(listed.key).name.startswith(LEASE_STEM) and listed.modified < before
@@ -215,15 +239,3 @@ def _is_used(store: Store, name: str, version: str) -> bool:
     except ConflictError:
         return True
     return False
-
-
-def _garbage(name: str, version: str, base: str, reason: Reason, objects: list[ListedObject]) -> Garbage:
-    return Garbage(
-        name=name,
-        version=version,
-        prefix=version_prefix(name, version) + base,
-        reason=reason,
-        keys=tuple(sorted(listed.key for listed in objects)),
-        bytes=sum(listed.bytes for listed in objects),
-        modified=max(listed.modified for listed in objects),
-    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 
+from yolo_edge.errors import ConflictError
 from yolo_edge.publication.channel import Channel, require_channel
 from yolo_edge.publication.layout import (
     CHANNELS,
@@ -56,6 +57,27 @@ def _channels_among(store: Store, name: str, listed: Iterable[ListedObject]) -> 
     """Read the channels of a model that are among listed objects."""
     paths = [PurePosixPath(entry.key) for entry in listed if entry.key.startswith(channels_prefix(name))]
     return tuple(require_channel(store, name, stem) for stem in sorted(p.stem for p in paths if p.suffix == ".json"))
+
+
+def list_models(store: Store) -> tuple[str, ...]:
+    """Return the names of the models that the store holds something of."""
+    parts = (split_key(entry.key) for entry in store.list(models_prefix()))
+    return tuple(sorted({part[0] for part in parts if part}))
+
+
+def require_model(store: Store, name: str) -> None:
+    """Do nothing where the store holds something of a model.
+
+    Raises:
+        ConflictError: it does not; the message names those that there are.
+    """
+    if any(True for _ in store.list(name_prefix(name))):
+        return
+    others = ", ".join(list_models(store))
+    raise ConflictError(
+        f"There is no model {name} in {store.address}.",
+        fix=f"Check the name; there are: {others}." if others else "Check the address: no model is there at all.",
+    )
 
 
 def list_releases(store: Store, name: str | None = None) -> tuple[Release, ...]:

@@ -53,6 +53,15 @@ class LocalStore:
         self.address = self._root.as_uri()
         self._records = self._root.with_name(f".{self._root.name}.yolo-edge")
 
+    def require_folder(self) -> None:
+        """Do nothing where the folder is there.
+
+        Raises:
+            InputError: it is not: nothing was published to it.
+        """
+        if not self._root.is_dir():
+            raise InputError(f"There is no folder {self._root}.", fix="Check the address of the store.")
+
     def put_once(self, key: str, data: bytes, headers: Headers) -> ObjectInfo:
         """See :meth:`yolo_edge.publication.store.Store.put_once`."""
         path = self._path(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from yolo_edge.errors import NetworkError
 
@@ -17,7 +18,7 @@ _RIGHTS = (
     "looks forbidden. A bare 403 may also come from a wrong AWS_SECRET_ACCESS_KEY."
 )
 _REGION = "Check AWS_REGION, or the region in ~/.aws/config."
-_ENDPOINT = "Check the endpoint (AWS_ENDPOINT_URL_S3), the network and the proxy settings."
+_ENDPOINT = "Check the endpoint (--endpoint-url, AWS_ENDPOINT_URL_S3), the network and the proxy settings."
 _SESSION = "Sign in again, or renew AWS_SESSION_TOKEN."
 
 REFUSALS: dict[str, tuple[str, str]] = {
@@ -50,11 +51,12 @@ def refusal_of(error: ClientError) -> str:
 
 
 @contextmanager
-def explained(address: str) -> Iterator[None]:
+def explained(address: str, endpoint: str | None = None) -> Iterator[None]:
     """Turn what boto3 raises into errors that say which setting to check.
 
     Args:
         address: of the store, for the message.
+        endpoint: of the service, for the message; None where it is not known yet.
 
     Raises:
         NetworkError: the service is not reached, refuses, or its settings cannot be used.
@@ -84,12 +86,19 @@ def explained(address: str) -> Iterator[None]:
             fix="Check the endpoint; AWS_CA_BUNDLE names the file of an authority of your own.",
         ) from error
     except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
-        raise NetworkError(f"The service of {address} could not be reached.", fix=_ENDPOINT) from error
+        where = f" at {_without_secrets(endpoint)}" if endpoint else ""
+        raise NetworkError(f"The service of {address} could not be reached{where}.", fix=_ENDPOINT) from error
     except (exceptions.BotoCoreError, ValueError) as error:
         raise NetworkError(
             f"The settings for {address} cannot be used ({type(error).__name__}).",
             fix=f"{_ENDPOINT} {_REGION}",
         ) from error
+
+
+def _without_secrets(endpoint: str) -> str:
+    """Leave out all but scheme, host and port: settings may hold a password."""
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _refused(address: str, code: str) -> NetworkError:

@@ -145,7 +145,7 @@ class S3Store:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=start, PaginationConfig={"PageSize": self._page_size}
         )
-        with explained(self.address):
+        with explained(self.address, self._client.meta.endpoint_url):
             for page in pages:
                 for entry in page.get("Contents", ()):
                     if not entry["Key"].endswith("/"):  # what some tools put there to show a folder
@@ -155,7 +155,7 @@ class S3Store:
     def delete(self, key: str) -> None:
         """See :meth:`yolo_edge.publication.store.Store.delete`."""
         check_key(key)
-        with explained(self.address):
+        with explained(self.address, self._client.meta.endpoint_url):
             self._patiently(lambda: self._client.delete_object(Bucket=self._bucket, Key=self._start + key))
 
     def settle(self) -> None:
@@ -178,7 +178,7 @@ class S3Store:
             **object_parameters(data, headers, sha256),
             **condition,
         }
-        with explained(self.address):
+        with explained(self.address, self._client.meta.endpoint_url):
             try:
                 answer = self._patiently(lambda: self._client.put_object(**request))
             except ClientError as error:
@@ -199,7 +199,7 @@ class S3Store:
         from botocore.exceptions import ClientError
 
         ask: Callable[..., Answer] = getattr(self._client, operation)
-        with explained(self.address):
+        with explained(self.address, self._client.meta.endpoint_url):
             try:
                 return self._patiently(lambda: ask(Bucket=self._bucket, Key=self._start + key, **options))
             except ClientError as error:
@@ -227,7 +227,7 @@ class S3Store:
 
         if self._bucket_is_there:
             return
-        with explained(self.address):
+        with explained(self.address, self._client.meta.endpoint_url):
             try:
                 self._client.head_bucket(Bucket=self._bucket)
             except ClientError as error:
@@ -319,8 +319,8 @@ def _check_endpoint(endpoint_url: str) -> None:
     parts = urlsplit(endpoint_url)
     is_plain = parts.path in ("", "/") and not parts.query and not parts.fragment and "@" not in parts.netloc
     if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
-        raise UsageError(
-            "This is not the endpoint of an S3 service.",
+        raise UsageError(  # the address itself may hold a secret, and is not repeated
+            "What --endpoint-url gives is not the endpoint of an S3 service.",
             fix="Give https://host or https://host:port; the bucket belongs into the address of the store.",
         )
 

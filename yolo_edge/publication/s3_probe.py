@@ -78,7 +78,7 @@ class S3Probe:
         from botocore.exceptions import ClientError
 
         code = ""
-        with explained(self._address):
+        with explained(self._address, self.endpoint):
             try:
                 answer = request(Bucket=self._bucket, **parameters)
             except ClientError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from yolo_edge.errors import UsageError
@@ -12,7 +12,7 @@ from yolo_edge.publication.collection import (
     SHORTEST_GRACE,
     Garbage,
     collect_garbage,
-    find_garbage,
+    find_unreachable,
 )
 from yolo_edge.publication.collection import retire as retire_version
 from yolo_edge.publication.layout import check_name, check_version
@@ -27,11 +27,13 @@ class Collection:
         store: its address.
         garbage: what can go.
         deleted: whether it is gone.
+        waiting: what can go later, once the grace is over.
     """
 
     store: str
     garbage: tuple[Garbage, ...]
     deleted: bool
+    waiting: tuple[Garbage, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -44,19 +46,22 @@ class Collection:
             "store": self.store,
             "deleted": self.deleted,
             "bytes": self.bytes,
-            "garbage": [
-                {
-                    "name": entry.name,
-                    "version": entry.version,
-                    "prefix": entry.prefix,
-                    "reason": entry.reason,
-                    "objects": len(entry.keys),
-                    "bytes": entry.bytes,
-                    "modified": entry.modified.isoformat(timespec="seconds"),
-                }
-                for entry in self.garbage
-            ],
+            "garbage": [_garbage_to_json(entry) for entry in self.garbage],
+            "waiting": [_garbage_to_json(entry) for entry in self.waiting],
         }
+
+
+def _garbage_to_json(entry: Garbage) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "version": entry.version,
+        "prefix": entry.prefix,
+        "reason": entry.reason,
+        "objects": len(entry.keys),
+        "bytes": entry.bytes,
+        "modified": entry.modified.isoformat(timespec="seconds"),
+        "due": entry.due.isoformat(timespec="seconds"),
+    }
 
 
 @dataclass(frozen=True)
@@ -111,12 +116,14 @@ def collect(
     if name is not None:
         check_name(name, "model")
     place = open_store(store, endpoint_url=endpoint_url)
-    garbage = find_garbage(place, name=name, grace=grace)
+    found, now = find_unreachable(place, name=name, grace=grace), datetime.now(UTC)
+    garbage = tuple(entry for entry in found if entry.due < now)
+    waiting = tuple(entry for entry in found if entry.due >= now)
     if dry_run:
-        return Collection(place.address, garbage, deleted=False)
+        return Collection(place.address, garbage, deleted=False, waiting=waiting)
     deleted = collect_garbage(place, garbage, grace=grace)
     place.settle()
-    return Collection(place.address, deleted, deleted=True)
+    return Collection(place.address, deleted, deleted=True, waiting=waiting)
 
 
 def retire(name: str, version: str, *, store: str, endpoint_url: str | None = None) -> Retirement:

@@ -35,6 +35,7 @@ class Publication:
         files_written: files that were uploaded.
         bytes_written: their stored bytes.
         flip: what became of the channel; None without one.
+        url: address that the store is served at; None if none was given.
         received: what a browser gets of each file, where an address to look at was given.
         notes: what else there is to say, in sentences without a full stop.
     """
@@ -45,6 +46,7 @@ class Publication:
     files_written: int
     bytes_written: int
     flip: Flip | None
+    url: str | None
     received: tuple[Received, ...]
     notes: tuple[str, ...]
 
@@ -58,6 +60,21 @@ class Publication:
         record = self.record
         return version_prefix(record.name, record.version) + record.base + record.variants[variant].model
 
+    @property
+    def loader_key(self) -> str | None:
+        """Key of the loader for browsers; None where it was not published along."""
+        record = self.record
+        return version_prefix(record.name, record.version) + record.base + record.web if record.web else None
+
+    @property
+    def channel_key(self) -> str | None:
+        """Key of the channel file, which the loader takes the address of; None without a channel."""
+        return channel_key(self.flip.channel.name, self.flip.channel.channel) if self.flip else None
+
+    def address(self, key: str) -> str:
+        """Return where a page loads an object; its key where nobody said at which address the store is served."""
+        return key if self.url is None else f"{self.url.rstrip('/')}/{key}"
+
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
         record = self.record
@@ -69,6 +86,8 @@ class Publication:
             "version": record.version,
             "release": record.release,
             "record": self.record_key,
+            "url": self.url,
+            "loader": self.loader_key,
             "models": {variant: self.model_key(variant) for variant in record.variants},
             "signed_by": record.signature.key_id if record.signature else None,
             "files": len(record.files),
@@ -78,7 +97,7 @@ class Publication:
             "channel": channel
             and {
                 "channel": channel.channel,
-                "key": channel_key(channel.name, channel.channel),
+                "key": self.channel_key,
                 "seq": channel.seq,
                 "version": channel.version,
                 "changed": self.flip is not None and self.flip.changed,
@@ -156,14 +175,14 @@ def publish(
     record = plan_release(content, name, version, gate=report.record() if report else None, signer=signer)
     if dry_run:
         say("Dry run: nothing is written.")
-        return Publication("dry run", place.address, record, 0, 0, None, (), tuple(notes))
+        return Publication("dry run", place.address, record, 0, 0, None, url, (), tuple(notes))
     done = publish_release(place, content, record, signer=signer)
     flip = None
     if channel is not None:
         flip = promote(Flipping(place, name, channel, expect, signer, expires), version, record=done.record)
     place.settle()
     received = look_at_release(url, done.record) if url is not None else ()
-    return _result(place, done, flip, received, notes)
+    return _result(place, done, flip, url, received, notes)
 
 
 def _paths(given: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -176,9 +195,14 @@ def _stores_brotli(store: Store) -> bool:
 
 
 def _result(
-    store: Store, done: PublishedRelease, flip: Flip | None, received: tuple[Received, ...], notes: list[str]
+    store: Store,
+    done: PublishedRelease,
+    flip: Flip | None,
+    url: str | None,
+    received: tuple[Received, ...],
+    notes: list[str],
 ) -> Publication:
     state: State = "published" if done.written else "already published"
     return Publication(
-        state, store.address, done.record, done.files_written, done.bytes_written, flip, received, tuple(notes)
+        state, store.address, done.record, done.files_written, done.bytes_written, flip, url, received, tuple(notes)
     )

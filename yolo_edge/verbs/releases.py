@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from yolo_edge.publication.channel import Channel, require_channel
-from yolo_edge.publication.inventory import Release, list_channels, list_releases
+from yolo_edge.publication.inventory import Release, list_channels, list_releases, require_model
 from yolo_edge.publication.layout import check_name, record_key
-from yolo_edge.publication.store import open_store
+from yolo_edge.publication.local import LocalStore
+from yolo_edge.publication.store import Store, open_store
 from yolo_edge.verbs.channel import channel_to_json
 
 
@@ -92,12 +93,18 @@ def releases(name: str | None = None, *, store: str, endpoint_url: str | None = 
 
     Raises:
         UsageError: a name or address cannot be one.
+        InputError: the store is a folder that is not there.
+        ConflictError: there is no such model.
         NetworkError: the store is not reached, or refuses.
         ModelError: a document in it is damaged.
     """
+    place = open_store(store, endpoint_url=endpoint_url)
     if name is not None:
         check_name(name, "model")
-    return tuple(map(ReleaseListing, list_releases(open_store(store, endpoint_url=endpoint_url), name)))
+    found = list_releases(place, name)
+    if not found:
+        _require_something(place, name)
+    return tuple(map(ReleaseListing, found))
 
 
 def channels(name: str, *, store: str, endpoint_url: str | None = None) -> tuple[ChannelListing, ...]:
@@ -110,11 +117,16 @@ def channels(name: str, *, store: str, endpoint_url: str | None = None) -> tuple
 
     Raises:
         UsageError: a name or address cannot be one.
+        InputError: the store is a folder that is not there.
+        ConflictError: there is no such model.
         NetworkError: the store is not reached, or refuses.
         ModelError: a channel file is damaged.
     """
     place = open_store(store, endpoint_url=endpoint_url)
-    return tuple(map(ChannelListing, list_channels(place, check_name(name, "model"))))
+    found = list_channels(place, check_name(name, "model"))
+    if not found:
+        _require_something(place, name)
+    return tuple(map(ChannelListing, found))
 
 
 def history(
@@ -130,7 +142,8 @@ def history(
 
     Raises:
         UsageError: a name or address cannot be one.
-        ConflictError: there is no such channel.
+        InputError: the store is a folder that is not there.
+        ConflictError: there is no such model or channel.
         NetworkError: the store is not reached, or refuses.
         ModelError: a channel file is damaged.
     """
@@ -141,8 +154,18 @@ def history(
         if channel is None
         else (require_channel(place, name, check_name(channel, "channel")),)
     )
+    if not found:
+        _require_something(place, name)
     entries = [entry for each in found for entry in _entries(each)]
     return tuple(sorted(entries, key=lambda entry: (entry.updated, entry.seq), reverse=True))
+
+
+def _require_something(place: Store, name: str | None) -> None:
+    """Tell what was misspelt from what is empty."""
+    if isinstance(place, LocalStore):
+        place.require_folder()
+    if name is not None:
+        require_model(place, name)
 
 
 def _entries(channel: Channel) -> list[HistoryEntry]:

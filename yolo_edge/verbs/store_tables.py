@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from yolo_edge.verbs.tables import grid, megabytes, plain_table, verification_table
 
@@ -29,16 +30,16 @@ def publication_table(result: Publication) -> Group:
     facts.add_row("identity", record.release)
     facts.add_row("signed by", record.signature.key_id if record.signature else "nobody")
     facts.add_row("gate", f"passed, {record.gate.report}" if record.gate else "none was asked for")
-    facts.add_row("uploaded", f"{result.files_written} of {len(record.files)} files, {megabytes(result.bytes_written)}")
+    facts.add_row(*_upload(result))
     if result.flip:
         state = result.flip.channel
         facts.add_row("channel", f"{state.channel} is at {state.version}, seq {state.seq}")
-    variants = plain_table("variant", "input", "raw", "on the wire", "tf.loadGraphModel(url + …)", right=(2, 3))
+    variants = plain_table("variant", "input", "raw", "on the wire", right=(2, 3))
     for name, variant in record.variants.items():
         height, width = variant.image_size
         sizes = (megabytes(variant.raw_bytes), megabytes(variant.wire_bytes))
-        variants.add_row(name, f"{height}x{width}", *sizes, result.model_key(name))
-    parts: list[Table | str] = [facts, "", variants]
+        variants.add_row(name, f"{height}x{width}", *sizes)
+    parts: list[Table | Text | str] = [facts, "", variants, "", *_addresses(result)]
     if result.received:
         received = plain_table("file", "received", "encoding", "type", right=(1,))
         for entry in result.received:
@@ -48,6 +49,25 @@ def publication_table(result: Publication) -> Group:
             )
         parts += ["", received]
     return Group(*parts, *(f"note: {note}." for note in result.notes))
+
+
+def _upload(result: Publication) -> tuple[str, str]:
+    """Say what was uploaded, or would be."""
+    files = result.record.files
+    if result.state == "dry run":
+        stored = sum(file.stored_bytes for file in files.values())
+        return "would upload", f"{len(files)} files, {megabytes(stored)}"
+    return "uploaded", f"{result.files_written} of {len(files)} files, {megabytes(result.bytes_written)}"
+
+
+def _addresses(result: Publication) -> list[Text | str]:
+    """Show what pages load, a line each that is never cut, so that it can be copied."""
+    keys = {"channel file": result.channel_key, "loader": result.loader_key}
+    keys |= {f"model {name}": result.model_key(name) for name in result.record.variants}
+    lines = [
+        Text(f"{what}: {result.address(key)}", no_wrap=True, overflow="ignore") for what, key in keys.items() if key
+    ]
+    return ["what pages load" + (", below the address of the store:" if result.url is None else ":"), *lines]
 
 
 def change_table(result: ChannelChange) -> Group:
@@ -109,12 +129,22 @@ def releases_table(result: tuple[ReleaseListing, ...]) -> Table:
 
 def collection_table(result: Collection) -> Group:
     """Show what went, or would go."""
+    waiting = [
+        f"{entry.name} {entry.version}: {entry.reason}, {_files_go(len(entry.keys))} on {entry.due:%F %R} UTC"
+        for entry in result.waiting
+    ]
+    done = "deleted" if result.deleted else "would be deleted"
+    if not result.garbage:
+        return Group(f"Nothing {'was deleted' if result.deleted else done} in {result.store}", *waiting)
     table = plain_table("what", "why", "objects", "bytes", "newest", right=(2, 3))
     for entry in result.garbage:
         size = (str(len(entry.keys)), megabytes(entry.bytes), f"{entry.modified:%F %R}")
         table.add_row(entry.prefix, entry.reason, *size)
-    done = "deleted" if result.deleted else "would be deleted"
-    return Group(table, "", f"{megabytes(result.bytes)} {done} in {result.store}")
+    return Group(table, "", f"{megabytes(result.bytes)} {done} in {result.store}", *waiting)
+
+
+def _files_go(count: int) -> str:
+    return "its file can go" if count == 1 else f"its {count} files can go"
 
 
 def retirement_line(result: Retirement) -> str:
