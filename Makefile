@@ -23,6 +23,7 @@ setup: $(STAMP)
 $(STAMP):
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "error: python venv is missing: apt-get install python3-venv"; exit 7; }
+	@echo "Installing yolo-edge with torch, OpenCV and Playwright into $(VENV), once: some 3 GB, minutes without a word"
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[browser,validation,s3,sign,dev]'
 	@touch $@
 

@@ -45,6 +45,8 @@ def main(directory: Path) -> None:
     conversion = yolo_edge.convert("yolo11n-pose", directory / "pose", force=True)
     manifest = conversion.manifest
     table = Table(title="What was made", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     table.add_row("weights", f"{manifest.source.file}, sha256 {manifest.source.sha256[:16]}…, {manifest.model.licence}")
     table.add_row("TF.js model", f"{conversion.directory}: {manifest.model.operations} operations")
     table.add_row("size", f"{megabytes(manifest.raw_bytes)} raw, {megabytes(manifest.wire_bytes)} on the wire")
@@ -62,6 +64,7 @@ def main(directory: Path) -> None:
     add_quantized(table, directory)
     add_published(table, directory)
     Console().print(table)
+    print(f"See it in your browser: . .venv/bin/activate; yolo-edge demo {directory / 'pose-small'}")
 
 
 def add_quantized(table: Table, directory: Path) -> None:
@@ -131,10 +134,12 @@ def add_published(table: Table, directory: Path) -> None:
         with serve_store(store) as url:
             channel = f"{url}models/yolo-lite/channels/latest.json"
             verified = yolo_edge.verify(channel, public_key=public)
-            table.add_row("verified", f"{channel}: signatures, hashes, golden vectors {outcome(verified.passed)}")
+            table.add_row(
+                "verified", f"signatures, hashes, golden vectors: {outcome(verified.passed)} (was served at {channel})"
+            )
             model = url + done.model_key("rd")
             shape = load_in_chromium(model)
-            table.add_row("loaded by Chromium", f"{model}: tf.loadGraphModel, answers {shape}")
+            table.add_row("loaded by Chromium", f"tf.loadGraphModel, answers {shape} (was served at {model})")
 
 
 def outcome(passed: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from yolo_edge import console
-from yolo_edge.console import SilentReporter, TerminalReporter, progress, reporting_to, say
+from yolo_edge.console import SilentReporter, TerminalReporter, counted, progress, reporting_to, say
 
 
 class Terminal(io.StringIO):
@@ -27,11 +27,20 @@ def test_plain_lines_where_there_is_no_terminal(capsys):
             advance(6_255_593)
         with progress("Predicting", 2, "photos") as advance:
             advance(2)
+        with progress("Predicting", 1, "photos") as advance:
+            advance(1)
         with progress("Waiting"):
             pass
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines() == ["hello", "Downloading weights (6.3 MB) …", "Predicting (2 photos) …", "Waiting …"]
+    *told, last = err.splitlines()
+    assert told == ["hello", "Downloading weights (6.3 MB) …", "Predicting (2 photos) …", "Predicting (1 photo) …"]
+    assert last == "Waiting …"
+
+
+def test_one_thing_is_not_many():
+    assert [counted(number, "classes") for number in (0, 1, 2)] == ["0 classes", "1 class", "2 classes"]
+    assert counted(1, "usable photos") == "1 usable photo"
 
 
 def test_bar_on_a_terminal(monkeypatch, capsys):

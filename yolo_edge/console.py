@@ -73,7 +73,18 @@ class TerminalReporter:
 
 
 def _amount(total: int, unit: str) -> str:
-    return f"{total / 1e6:.1f} MB" if unit == "bytes" else f"{total} {unit}"
+    return f"{total / 1e6:.1f} MB" if unit == "bytes" else counted(total, unit)
+
+
+def counted(count: int, plural: str) -> str:
+    """Write how many there are: ``1 photo``, ``12 photos``.
+
+    Args:
+        count: of the things.
+        plural: noun that takes no more than an ``s`` (or ``sses``: classes, passes) to be one.
+    """
+    ending = "es" if plural.endswith("sses") else "s"
+    return f"{count} {plural.removesuffix(ending) if count == 1 else plural}"
 
 
 _reporter: ContextVar[Reporter] = ContextVar("reporter", default=SilentReporter())  # noqa: B039  (it has no state)

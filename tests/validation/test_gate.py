@@ -48,6 +48,8 @@ def test_shares_are_told_in_percent_and_bytes_with_separators():
     lost = checked("lost_share", 0.03, Estimate(0.015, 0.0, 0.025, 50))
     assert lost.sentence() == "persons lost: at most 3 %, measured 1.5 % (0 % to 2.5 %)."
     assert "at most 2,000,000 bytes, measured 1,947,177." in checked("wire_bytes", 2e6, exact(1_947_177)).sentence()
+    assert "manifest's: must be 0, measured 2." in checked("integrity", 0, exact(2)).sentence()
+    assert "at most 1 tolerance, measured 0.5." in checked("vector_excess", 1, exact(0.5)).sentence()
     assert "at most 6 % of body size" in checked("displacement_p95", 0.06, exact(0.01)).sentence()
 
 

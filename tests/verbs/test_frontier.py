@@ -232,7 +232,7 @@ def test_photos_that_cannot_be_used(converted_onnx, tmp_path):
     write_photo(tmp_path / "grey" / "a.png")
     with pytest.raises(InputError, match="sure of no person on grey"):
         frontier(converted_onnx, out, schemes="float16", photos=tmp_path / "grey")
-    with pytest.raises(InputError, match="grey has 1 usable photos"):
+    with pytest.raises(InputError, match="grey has 1 usable photo,"):
         frontier(converted_onnx, out, calibration=tmp_path / "grey")
     assert not out.parent.exists()
 

@@ -25,6 +25,7 @@ SECRET_KEY = "a-secret-that-nobody-may-print-00000001"
 
 _START_SECONDS = 60
 _GRPC_OFFSET = 10_000  # each part of the service takes a second port that far above its own
+_SOCKETS = Path("/tmp")  # written into the program
 _PARTS = ("s3.port", "master.port", "volume.port", "filer.port", "admin.port", "s3.port.https")
 
 
@@ -36,6 +37,7 @@ class Service:
         endpoints: scheme → address.
         certificate: of the https endpoint, signed by itself.
         environment: what boto3 needs to reach it: credentials, and the certificate as an authority.
+        ports: all that its process listens on.
     """
 
     endpoints: dict[str, str]
@@ -43,6 +45,7 @@ class Service:
     environment: dict[str, str] = field(repr=False)
     _command: tuple[str, ...] = field(repr=False)
     _directory: Path = field(repr=False)
+    ports: tuple[int, ...] = field(repr=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -84,6 +87,7 @@ class Service:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+        self._remove_sockets()
 
     def stop(self) -> None:
         """End the process."""
@@ -94,6 +98,13 @@ class Service:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self.kill()
+        self._remove_sockets()
+
+    def _remove_sockets(self) -> None:
+        """Remove what the program leaves beside its directory, under names that hold its ports."""
+        for port in self.ports:
+            for path in _SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
+                path.unlink(missing_ok=True)
 
 
 def find_weed() -> Path | None:
@@ -151,6 +162,7 @@ def _prepared(weed: Path, directory: Path) -> Service:
         },
         (str(weed), f"-logdir={directory / 'log'}", "mini", *(f"-{name}={value}" for name, value in options.items())),
         directory,
+        tuple(port + offset for port in ports.values() for offset in (0, _GRPC_OFFSET)),
     )
 
 

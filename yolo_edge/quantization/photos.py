@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from yolo_edge.console import say
+from yolo_edge.console import counted, say
 from yolo_edge.errors import ImageError, InputError, UsageError
 from yolo_edge.photos.photo import FilePhoto, numbered
 from yolo_edge.photos.source import find_photo_files
@@ -78,7 +78,8 @@ def find_photos(source: str | Path | None, *, samples: int = DEFAULT_SAMPLES, se
             continue
         chosen.append(files[index])
     if len(chosen) < FEWEST_PHOTOS:
-        raise InputError(f"{path} has {len(chosen)} usable photos, calibration needs {FEWEST_PHOTOS}.", fix=_FIX)
+        usable = counted(len(chosen), "usable photos")
+        raise InputError(f"{path} has {usable}, calibration needs {FEWEST_PHOTOS}.", fix=_FIX)
     photos = numbered(sorted(chosen), path if path.is_dir() else path.parent)
     return PhotoSet(path.name, photos, _digest(photos), tuple(skipped))
 

@@ -164,10 +164,16 @@ def _npm_install(npm: list[str], directory: Path, what: str) -> None:
         ) from error
     if answer.returncode == 0:
         return
-    said = " ".join(re.sub(r"(?m)^npm (error|ERR!|warn)\s?", "", answer.stderr).split())[:600] or "nothing"
+    said = _said(answer.stderr)
     if _NETWORK_SIGNS.search(answer.stderr):
         raise NetworkError(
             f"npm could not fetch {what}, and it is not in the cache. npm said: {said}",
             fix="Connect to the network once, or set npm's registry (npm config set registry URL), and try again.",
         )
     raise MissingComponentError(f"npm failed to install {what}. It said: {said}", fix="Update npm and try again.")
+
+
+def _said(stderr: str) -> str:
+    """Return what npm says of an error on one line, without its tags and the stacks of Node."""
+    lines = [re.sub(r"^npm (error|ERR!|warn)\s?", "", line).strip() for line in stderr.splitlines()]
+    return " ".join(line for line in lines if line and not line.startswith("at "))[:600] or "nothing"

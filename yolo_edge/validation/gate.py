@@ -135,7 +135,9 @@ class Check:
         """Return the check in words."""
         metric = METRICS[self.metric]
         unit = "" if metric.is_share and metric.unit == "share" else metric.unit
-        text = f"{metric.title}: {metric.side} {metric.written(self.bound)} {unit}".rstrip()
+        allowed = f"{metric.side} {metric.written(self.bound)} {unit.removesuffix('s') if self.bound == 1 else unit}"
+        must_be_none = metric.side == "at most" and self.bound == 0
+        text = f"{metric.title}: {'must be 0' if must_be_none else allowed.rstrip()}"
         if self.figure is not None:
             text += f", measured {metric.written(self.figure.value)}"
             if self.figure.low != self.figure.high:

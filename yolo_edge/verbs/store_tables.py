@@ -8,9 +8,11 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from yolo_edge.console import counted
 from yolo_edge.verbs.tables import grid, megabytes, plain_table, verification_table
 
 if TYPE_CHECKING:
+    from yolo_edge.publication.collection import Garbage
     from yolo_edge.verbs.channel import ChannelChange
     from yolo_edge.verbs.collect import Collection, Retirement
     from yolo_edge.verbs.doctor import Diagnosis
@@ -56,8 +58,9 @@ def _upload(result: Publication) -> tuple[str, str]:
     files = result.record.files
     if result.state == "dry run":
         stored = sum(file.stored_bytes for file in files.values())
-        return "would upload", f"{len(files)} files, {megabytes(stored)}"
-    return "uploaded", f"{result.files_written} of {len(files)} files, {megabytes(result.bytes_written)}"
+        return "would upload", f"{counted(len(files), 'files')}, {megabytes(stored)}"
+    done = f"{result.files_written} of {counted(len(files), 'files')}"
+    return "uploaded", f"{done}, {megabytes(result.bytes_written)}"
 
 
 def _addresses(result: Publication) -> list[Text | str]:
@@ -129,10 +132,7 @@ def releases_table(result: tuple[ReleaseListing, ...]) -> Table:
 
 def collection_table(result: Collection) -> Group:
     """Show what went, or would go."""
-    waiting = [
-        f"{entry.name} {entry.version}: {entry.reason}, {_files_go(len(entry.keys))} on {entry.due:%F %R} UTC"
-        for entry in result.waiting
-    ]
+    waiting = [_waiting_line(entry) for entry in result.waiting]
     done = "deleted" if result.deleted else "would be deleted"
     if not result.garbage:
         return Group(f"Nothing {'was deleted' if result.deleted else done} in {result.store}", *waiting)
@@ -143,8 +143,9 @@ def collection_table(result: Collection) -> Group:
     return Group(table, "", f"{megabytes(result.bytes)} {done} in {result.store}", *waiting)
 
 
-def _files_go(count: int) -> str:
-    return "its file can go" if count == 1 else f"its {count} files can go"
+def _waiting_line(entry: Garbage) -> str:
+    files = counted(len(entry.keys), "files")
+    return f"{entry.name} {entry.version}: {entry.reason}, its {files} can go on {entry.due:%F %R} UTC"
 
 
 def retirement_line(result: Retirement) -> str:

@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 
 from yolo_edge.checkpoint.image_size import size_text
+from yolo_edge.console import counted
 
 if TYPE_CHECKING:
     from yolo_edge.quantization.sensitivity import LayerSensitivity
@@ -61,7 +62,7 @@ def conversion_table(result: Conversion) -> Group:
     if result.size_choice is not None:
         facts.add_row("chosen", result.size_choice.sentence())
     keypoints = f"{model.keypoint_count} keypoints x {model.keypoint_dimensions}"
-    facts.add_row("output", f"{list(model.output_shape)}: {len(model.classes)} class(es), {keypoints}")
+    facts.add_row("output", f"{list(model.output_shape)}: {counted(len(model.classes), 'classes')}, {keypoints}")
     facts.add_row("weights", f"{manifest.scheme}, {model.parameters:,} parameters")
     facts.add_row("graph", f"{model.operations} operations, engine {manifest.tool.engine}")
     facts.add_row("licence", model.licence)
