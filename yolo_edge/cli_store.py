@@ -249,12 +249,14 @@ def demo(
     """Serve a page on this machine that finds poses in the camera, a photo or a video, until Ctrl-C."""
     from yolo_edge.verbs.demo import demo as verb
 
-    with verb(directory, store=store, name=name, channel=channel, endpoint_url=endpoint_url, port=port) as running:
+    with (
+        verb(directory, store=store, name=name, channel=channel, endpoint_url=endpoint_url, port=port) as running,
+        suppress(KeyboardInterrupt),  # from here on it is the end that was told
+    ):
         print_result(running.to_json() if as_json else f"The page is at {running.address} (Ctrl-C ends it)")
         if open_browser:
             webbrowser.open(running.address)
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        threading.Event().wait()
 
 
 def add_store_commands(app: typer.Typer) -> None:

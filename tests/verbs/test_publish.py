@@ -84,7 +84,7 @@ def test_what_pages_load_is_told_whole(variant, site, capsys):
     told = {line.split(": ")[0]: line.split(": ")[-1] for line in capsys.readouterr().out.splitlines()}
     for what in ("channel file", "loader", "model int8"):
         assert (site / told[what]).is_file(), told
-    assert told["loader"].endswith("/web/index.js") and "below the address of the store" in "".join(told)
+    assert told["loader"].endswith("/web/index.js") and "below the address that the store is served at" in "".join(told)
     with serve_store(open_store(str(site))) as base:
         assert cli.run([*options, "--version", "1.0.0-rc.1", "--url", base]) == 0
     out = capsys.readouterr().out

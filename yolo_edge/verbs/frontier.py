@@ -194,8 +194,7 @@ def parse_sizes(imgsz: str | int | None, aspect: str | None) -> tuple[SizeReques
     """Read one size or several, ``"640,512,auto"``.
 
     Raises:
-        UsageError: there are none, one is no size, or there is an aspect and none is ``auto``.
-        ModelError: a side is not a positive multiple of 32.
+        UsageError: there are none, one is no size or off the grid of 32, or there is an aspect and none is ``auto``.
     """
     if imgsz is None:
         return (parse_size_request(None, aspect),)

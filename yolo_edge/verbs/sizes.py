@@ -164,8 +164,7 @@ def parse_sides(sides: str | Sequence[int]) -> tuple[int, ...]:
     """Read longest sides, ``"640,512"``; the largest comes first.
 
     Raises:
-        UsageError: there are none, or one is no number.
-        ModelError: one is not a positive multiple of 32.
+        UsageError: there are none, or one is not a positive multiple of 32.
     """
     texts = sides.split(",") if isinstance(sides, str) else map(str, sides)
     found = {parse_image_size(text.strip()) for text in texts if text.strip()}

@@ -70,7 +70,8 @@ def _addresses(result: Publication) -> list[Text | str]:
     lines = [
         Text(f"{what}: {result.address(key)}", no_wrap=True, overflow="ignore") for what, key in keys.items() if key
     ]
-    return ["what pages load" + (", below the address of the store:" if result.url is None else ":"), *lines]
+    where = ", below the address that the store is served at:" if result.url is None else ":"
+    return [f"what pages load{where}", *lines]
 
 
 def change_table(result: ChannelChange) -> Group:
