@@ -60,6 +60,18 @@ def test_a_photo_is_looked_at_and_compared_with_the_float_model(page):
     assert 0 < mean < 15, "int8 without calibration at 192 px is within pixels of the float model"
 
 
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_model_alone_is_compared_with_nothing(web_directory, browser):
+    with yolo_edge.demo(web_directory) as served:
+        page = browser.new_page()
+        page.goto(served.address)
+        page.wait_for_selector("html[data-ready]", timeout=WAIT)
+        assert page.is_disabled("#compare")
+        assert text(page, "reference") == "the float model"
+        page.close()
+
+
 FREE_CELLS = """() => {
   const list = document.querySelector('dl').getBoundingClientRect();
   const cells = [...document.querySelectorAll('dl div')].map((cell) => cell.getBoundingClientRect());

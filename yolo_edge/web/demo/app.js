@@ -32,7 +32,9 @@ const release = await findRelease().catch((error) => {
   throw error;
 });
 for (const name of release.names) part('variant').add(new Option(name, name, false, name === release.smallest));
-part('reference').textContent = release.reference;
+const isAlone = release.names.length === 1;
+part('compare').disabled = isAlone;
+if (!isAlone) part('reference').textContent = release.reference;
 tf.wasm.setWasmPaths(new URL('tfjs/', location.href).href);
 
 async function load(role, variant) {
