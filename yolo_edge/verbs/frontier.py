@@ -25,7 +25,7 @@ from yolo_edge.pose.oks import COCO_SIGMAS
 from yolo_edge.quantization.codes import Encodings
 from yolo_edge.quantization.decoded import decoded_model
 from yolo_edge.quantization.photos import DEFAULT_SAMPLES, find_photos
-from yolo_edge.quantization.scheme import BUILTIN_PHOTOS, QuantizationRequest, find_scheme
+from yolo_edge.quantization.scheme import BUILTIN_PHOTOS, NO_PHOTOS, QuantizationRequest, find_scheme
 from yolo_edge.runtime.packages import find_node, tfjs_packages
 from yolo_edge.speed.contender import Contender
 from yolo_edge.speed.frames import BACKEND, DEFAULT_ROUNDS, take_frame_times
@@ -48,6 +48,10 @@ if TYPE_CHECKING:
     import onnx
 
 CSV_FILE, JSON_FILE, PICTURES = "frontier.csv", "frontier.json", ("frontier.png", "frontier.svg")
+
+
+_WITHOUT_PHOTOS = frozenset({"float32", "float16", "int8"})
+"""Schemes that can do without calibration."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ def frontier(
     keep_apart(Path(output), [Path(source)])
     with staged_directory(Path(output), force=force) as directory, tempfile.TemporaryDirectory() as scratch:
         benchmark = _checked_photos(photos)
-        request = _checked_request(calibration, samples, seed)
+        request = _checked_request(planned, calibration, samples, seed)
         times = frame_time and _can_take_times()
         path = resolve_source(str(source))
         sizes = dict.fromkeys(resolve_size(size, path, trust=trust)[0] for size in wanted)
@@ -231,9 +235,16 @@ def _checked_photos(photos: str | Path | None) -> Benchmark:
     return found
 
 
-def _checked_request(calibration: str | Path | None, samples: int, seed: int) -> QuantizationRequest:
+def _checked_request(
+    planned: Sequence[PlannedPoint] | None, calibration: str | Path | None, samples: int, seed: int
+) -> QuantizationRequest:
     source = calibration or BUILTIN_PHOTOS
-    if source != BUILTIN_PHOTOS:
+    if source == NO_PHOTOS and (planned is None or not {point.scheme for point in planned} <= _WITHOUT_PHOTOS):
+        raise UsageError(
+            "--calibration none is for int8 alone; other schemes need photos.",
+            fix="Give --schemes int8, or leave --calibration none out.",
+        )
+    if source not in (BUILTIN_PHOTOS, NO_PHOTOS):
         find_photos(source, samples=samples, seed=seed)
     return QuantizationRequest(calibration=source, samples=samples, seed=seed)
 
