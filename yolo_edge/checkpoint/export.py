@@ -27,6 +27,7 @@ from yolo_edge.errors import CheckpointError, ModelError, UsageError, first_line
 from yolo_edge.files import sha256_of
 from yolo_edge.pose.head import PoseHead, anchor_count, given_keypoint_names, read_head
 from yolo_edge.pose.skeleton import bones
+from yolo_edge.threads import one_thread_an_operation
 
 if TYPE_CHECKING:
     import onnx
@@ -286,7 +287,7 @@ def _to_onnx(module: Any, image_size: tuple[int, int]) -> onnx.ModelProto:
 
     image = torch.zeros(1, 3, *image_size)
     buffer = io.BytesIO()
-    with torch.no_grad(), _one_thread():
+    with torch.no_grad(), one_thread_an_operation():
         _compute_anchors(module, image_size)
         torch.onnx.export(
             module,
@@ -298,19 +299,6 @@ def _to_onnx(module: Any, image_size: tuple[int, int]) -> onnx.ModelProto:
             dynamo=False,
         )
     return _slimmed(onnx.load_from_string(buffer.getvalue()))
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch compute on one core: a single pass ends no later, and the other cores do not wait in a busy loop."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _compute_anchors(module: Any, image_size: tuple[int, int]) -> None:

@@ -12,6 +12,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -145,7 +146,7 @@ class S3Store:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=start, PaginationConfig={"PageSize": self._page_size}
         )
-        with explained(self.address, self._client.meta.endpoint_url):
+        with self._explained():
             for page in pages:
                 for entry in page.get("Contents", ()):
                     if not entry["Key"].endswith("/"):  # what some tools put there to show a folder
@@ -155,8 +156,11 @@ class S3Store:
     def delete(self, key: str) -> None:
         """See :meth:`yolo_edge.publication.store.Store.delete`."""
         check_key(key)
-        with explained(self.address, self._client.meta.endpoint_url):
+        with self._explained():
             self._patiently(lambda: self._client.delete_object(Bucket=self._bucket, Key=self._start + key))
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained(self.address, self._client.meta.endpoint_url)
 
     def settle(self) -> None:
         """See :meth:`yolo_edge.publication.store.Store.settle`. Nothing does."""
@@ -178,7 +182,7 @@ class S3Store:
             **object_parameters(data, headers, sha256),
             **condition,
         }
-        with explained(self.address, self._client.meta.endpoint_url):
+        with self._explained():
             try:
                 answer = self._patiently(lambda: self._client.put_object(**request))
             except ClientError as error:
@@ -199,7 +203,7 @@ class S3Store:
         from botocore.exceptions import ClientError
 
         ask: Callable[..., Answer] = getattr(self._client, operation)
-        with explained(self.address, self._client.meta.endpoint_url):
+        with self._explained():
             try:
                 return self._patiently(lambda: ask(Bucket=self._bucket, Key=self._start + key, **options))
             except ClientError as error:
@@ -227,7 +231,7 @@ class S3Store:
 
         if self._bucket_is_there:
             return
-        with explained(self.address, self._client.meta.endpoint_url):
+        with self._explained():
             try:
                 self._client.head_bucket(Bucket=self._bucket)
             except ClientError as error:

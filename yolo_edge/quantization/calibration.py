@@ -40,8 +40,9 @@ from yolo_edge.quantization.collector import Collector
 from yolo_edge.quantization.differentiable import DifferentiableModel
 from yolo_edge.quantization.kernels import convolution_kernels
 from yolo_edge.quantization.mosaic import compose
-from yolo_edge.quantization.passes import Pass, mapped_ahead, one_thread_an_operation, passes, photos_at_once
+from yolo_edge.quantization.passes import Pass, passes, photos_at_once
 from yolo_edge.quantization.photos import PhotoSet
+from yolo_edge.threads import mapped_ahead, one_thread_an_operation
 
 if TYPE_CHECKING:
     import onnx

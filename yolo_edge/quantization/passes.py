@@ -8,12 +8,9 @@ side. Results come in the order of the inputs and are the same for any number of
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +19,10 @@ from yolo_edge.pose.head import PoseHead
 from yolo_edge.quantization.collector import Sample, take_sample
 from yolo_edge.quantization.differentiable import Convolution, DifferentiableModel
 from yolo_edge.quantization.harm import harm_scale
+from yolo_edge.threads import mapped_ahead
 
 if TYPE_CHECKING:
     import torch
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 _MEMORY = 1.1e9
 """Bytes that passes side by side may take together; one may take more."""
@@ -102,12 +97,25 @@ def _pass(
         return output
 
     output = network(torch.from_numpy(image), kernels, observe)
-    anchors, scale = harm_scale(output.detach()[0], head)
-    signs = torch.randint(0, 2, scale.shape, generator=generator(*key)) * 2.0 - 1.0
-    (output[0][:, anchors] * scale * signs).sum().backward()
+    signed_harm(output[0], head, generator(*key)).sum().backward()
     gradients = {name: kernel.grad for name, kernel in kernels.items() if kernel.grad is not None}
     harm = sum(float(value.square().sum() * network.weights[name].square().mean()) for name, value in gradients.items())
     return Pass(samples, gradients, harm)
+
+
+def signed_harm(output: torch.Tensor, head: PoseHead, random: torch.Generator) -> torch.Tensor:
+    """Return what a backward pass starts from: root harm of the anchors that matter, each value under a random sign.
+
+    Args:
+        output: float32 ``[4+nc+K·D, N]``.
+        head: its meaning.
+        random: draws the signs.
+    """
+    import torch
+
+    anchors, scale = harm_scale(output.detach(), head)
+    signs = torch.randint(0, 2, scale.shape, generator=random) * 2.0 - 1.0
+    return output[:, anchors] * scale * signs
 
 
 def generator(*key: int) -> torch.Generator:
@@ -136,34 +144,3 @@ def passes_at_once(network: DifferentiableModel, head: PoseHead) -> int:
 def photos_at_once() -> int:
     """Return how many photos to read side by side."""
     return min(_MOST_PHOTOS, os.cpu_count() or 1)
-
-
-def mapped_ahead(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """Apply a function to items in a number of threads, and yield the results in order; as many wait at most.
-
-    Where the caller stops or a call fails, what has not begun is dropped.
-    """
-    waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def one_thread_an_operation() -> Iterator[None]:
-    """Let torch use one thread for each operation, for a while and for all threads of the process."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

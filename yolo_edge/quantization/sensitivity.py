@@ -24,10 +24,10 @@ from yolo_edge.pose.head import PoseHead
 from yolo_edge.quantization.calibration import calibration_inputs
 from yolo_edge.quantization.codes import Codes, Encodings
 from yolo_edge.quantization.differentiable import DifferentiableModel
-from yolo_edge.quantization.harm import harm_scale
 from yolo_edge.quantization.kernels import convolution_kernels
-from yolo_edge.quantization.passes import generator, mapped_ahead, one_thread_an_operation, passes_at_once
+from yolo_edge.quantization.passes import generator, passes_at_once, signed_harm
 from yolo_edge.quantization.photos import PhotoSet
+from yolo_edge.threads import mapped_ahead, one_thread_an_operation
 
 if TYPE_CHECKING:
     import onnx
@@ -135,10 +135,7 @@ def _measured_input(
     import torch
 
     kernels = {name: network.weights[name].clone().requires_grad_() for name in deltas}
-    output = network(torch.from_numpy(image), kernels)[0]
-    anchors, scale = harm_scale(output.detach(), head)
-    signs = torch.randint(0, 2, scale.shape, generator=random) * 2.0 - 1.0
-    weighted = output[:, anchors] * scale * signs
+    weighted = signed_harm(network(torch.from_numpy(image), kernels)[0], head, random)
     first_keypoint = 4 + len(head.classes)
     costs = {name: np.zeros(_GROUPS) for name in deltas}
     for index, rows in enumerate((slice(0, 4), slice(4, first_keypoint), slice(first_keypoint, None))):
