@@ -1,10 +1,11 @@
 """What each scheme costs in keypoints: ``python -m benchmarks.quantization --labels coco.json --calibration FOLDER``.
 
-Quantizes yolo11n-pose at 640 px with several seeds of the calibration, and measures on the labelled photos and on five
-views of each (:mod:`benchmarks.views`), by ``yolo-edge frontier``: the decoded weights are run by onnxruntime (that
-TF.js decodes the same weights is tested elsewhere). Then int8 rounded to nearest, and int8 and rd calibrated on the
-shipped photos. *AP loss*: points against the float32 model. *OKS*: the mean object keypoint similarity to the float32
-model's persons of score 0.5 and above; a lost one counts 0.
+Quantizes yolo11n-pose at 640 px with several seeds of the calibration, and measures on the labelled photos, on the same
+moved by a few pixels, and on five views of each (:mod:`benchmarks.views`), by ``yolo-edge frontier``: the decoded
+weights are run by onnxruntime (that TF.js decodes the same weights is tested elsewhere). Then int8 rounded to nearest,
+and int8 and rd calibrated on the shipped photos; and how AP of the float32 model changes as all photos are moved. *AP
+loss*: points against the float32 model. *OKS*: the mean object keypoint similarity to the float32 model's persons of
+score 0.5 and above; a lost one counts 0.
 """
 
 from __future__ import annotations
@@ -15,9 +16,16 @@ from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
 
+import onnx
+
 import yolo_edge
-from benchmarks.views import write_views
+from benchmarks.views import MOVED, VIEWS, write_views
 from yolo_edge.console import TerminalReporter, reporting_to
+from yolo_edge.photos.benchmark import find_benchmark
+from yolo_edge.photos.reading import readable
+from yolo_edge.pose.head import read_head
+from yolo_edge.validation.coco import evaluate_keypoints
+from yolo_edge.validation.detection import find_persons_by_onnx
 from yolo_edge.validation.frontier import FrontierPoint
 
 SCHEMES = "int8,int4,rd:1.6MB,rd:1.4MB,rd:1.2MB"
@@ -54,11 +62,32 @@ def print_seeds(labels: Path, calibration: str, seeds: Sequence[int], imgsz: str
         print(f"| {same[0].name} | {sizes} | {shown} | {mean(losses):+.2f} | {mean(similarities):.4f} |", flush=True)
 
 
+def print_float_precision(labels: Path, imgsz: str) -> None:
+    """Print AP of the float32 model with all photos moved by the same number of pixels, a column each."""
+    photos = find_benchmark(labels)
+    with TemporaryDirectory() as scratch:
+        yolo_edge.convert("yolo11n-pose", Path(scratch) / "float", onnx="keep", imgsz=imgsz)
+        model = (Path(scratch) / "float" / "model.onnx").read_bytes()
+    head = read_head(onnx.load_from_string(model), "float32")
+    persons = find_persons_by_onnx(model, head, readable(photos), title="Running float32")
+    print("\n### AP of float32, photos moved\n")
+    print(f"| pixels | {' | '.join(f'{view.moved:+d}' for view in MOVED)} |\n|---|{'---|' * len(MOVED)}")
+    keys = sorted(persons)
+    values = [
+        evaluate_keypoints(photos.labels, {key: persons[key] for key in keys[place :: len(MOVED)]}).average_precision()
+        for place in range(len(MOVED))
+    ]
+    print(f"| AP | {' | '.join(f'{100 * value:.2f}' for value in values)} |", flush=True)
+
+
 def main(labels: Path, calibration: str, seeds: Sequence[int], imgsz: str) -> None:
     with TemporaryDirectory() as scratch:
-        for title, place in (("Photos", labels), ("Views", write_views(labels, Path(scratch) / "views"))):
+        moved = write_views(labels, Path(scratch) / "moved", MOVED)
+        views = write_views(labels, Path(scratch) / "views", VIEWS)
+        for title, place in (("Photos", labels), ("Photos moved by a few pixels", moved), ("Views", views)):
             print(f"\n### {title}, {imgsz} px\n")
             print_seeds(place, calibration, seeds, imgsz)
+        print_float_precision(moved, imgsz)
     print(
         "\n### Photos, calibrated on others\n\n| point | calibration | AP loss (95 %) | mean OKS |\n|---|---|---|---|"
     )

@@ -1,15 +1,19 @@
-"""Five views of each labelled photo: ``python -m benchmarks.views person_keypoints.json -o views``.
+"""Views of each labelled photo: ``python -m benchmarks.views person_keypoints.json -o views [--moved]``.
 
 AP on few photos moves by a point between quantizations that differ by nothing; more photos would tell more, and views
 of the same ones tell a little more. Writes a folder with ``person_keypoints.json`` and ``images/``: each photo as it
 is, mirrored, and shrunk to 0.7, 0.8 (mirrored) and 0.6 of its size on a grey ground. Areas shrink with the persons, so
 that what counts as near does too.
+
+``--moved``: each photo as it is, but moved by a few whole pixels within the grey border of the model's input, up and
+down or left and right, where it has one. Nothing is scaled, so the model sees the same pixels at other places.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,23 +37,36 @@ class View:
         is_mirrored: whether left and right change places.
         size: of the photo on the canvas, which keeps the size it had.
         place: where it lies on the canvas, 0 at the left and top, 1 at the right and bottom.
+        moved: pixels by which the letterbox will move the photo along its short side. The canvas grows by twice as
+            many on one side, as far as the short side stays the short one, since the letterbox puts it in the middle.
     """
 
     is_mirrored: bool = False
     size: float = 1.0
     place: tuple[float, float] = (0.0, 0.0)
+    moved: int = 0
+
+    def border(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Pixels by which the canvas grows at the top, bottom, left and right."""
+        free = abs(width - height)
+        grown = min(2 * abs(self.moved), free - free % 2)
+        sides = (grown, 0) if self.moved > 0 else (0, grown)
+        return (*sides, 0, 0) if width > height else (0, 0, *sides)
 
     def offset(self, width: int, height: int) -> np.ndarray:
         """Left and top of the photo on the canvas, whole pixels."""
         free = np.array([width - round(width * self.size), height - round(height * self.size)])
-        return np.floor(free * self.place)
+        top, _, left, _ = self.border(width, height)
+        return np.floor(free * self.place) + np.array([left, top])
 
     def image(self, image: np.ndarray) -> np.ndarray:
         """The view of a photo, uint8 ``[H, W, 3]``."""
         height, width = image.shape[:2]
         pixels = np.ascontiguousarray(image[:, ::-1] if self.is_mirrored else image)
         if self.size == 1:
-            return pixels
+            return cv2.copyMakeBorder(
+                pixels, *self.border(width, height), cv2.BORDER_CONSTANT, value=(GREY, GREY, GREY)
+            )
         shrunk = (round(width * self.size), round(height * self.size))
         canvas = np.full_like(pixels, GREY)
         left, top = self.offset(width, height).astype(int)
@@ -81,8 +98,11 @@ VIEWS = (
 )
 
 
-def write_views(labels: Path, folder: Path) -> Path:
-    """Write the views of all photos with a labelled person; returns their labels."""
+MOVED = tuple(View(moved=pixels) for pixels in (-8, -4, -2, -1, 1, 2, 4, 8))
+
+
+def write_views(labels: Path, folder: Path, views: Sequence[View] = VIEWS) -> Path:
+    """Write views of all photos with a labelled person; returns their labels."""
     document = json.loads(labels.read_text())
     by_photo: dict[int, list[dict[str, Any]]] = {}
     for label in document["annotations"]:
@@ -97,11 +117,12 @@ def write_views(labels: Path, folder: Path) -> Path:
         name = Path(entry["file_name"]).name
         image = read_image(labels.parent / "images" / name)
         height, width = image.shape[:2]
-        for view in VIEWS:
+        for place, view in enumerate(views):
             key = len(images) + 1
-            file = f"{Path(name).stem}-{VIEWS.index(view)}.png"
-            cv2.imwrite(str(folder / "images" / file), view.image(image)[:, :, ::-1])
-            images.append({**entry, "id": key, "file_name": file})
+            file = f"{Path(name).stem}-{place}.png"
+            pixels = view.image(image)
+            cv2.imwrite(str(folder / "images" / file), pixels[:, :, ::-1])
+            images.append({**entry, "id": key, "file_name": file, "height": pixels.shape[0], "width": pixels.shape[1]})
             for label in persons:
                 moved = view.label(label, width, height)
                 annotations.append({**moved, "id": len(annotations) + 1, "image_id": key})
@@ -114,8 +135,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("labels", type=Path, help="COCO keypoint json, photos in images/ beside it")
     parser.add_argument("-o", "--output", type=Path, required=True, help="a new folder")
+    parser.add_argument("--moved", action="store_true", help="as they are, moved by a few pixels")
     given = parser.parse_args()
-    print(write_views(given.labels, given.output))
+    print(write_views(given.labels, given.output, MOVED if given.moved else VIEWS))
 
 
 if __name__ == "__main__":
