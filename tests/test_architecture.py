@@ -25,7 +25,7 @@ FLOORS = (
     {"publication"},
     {"recipe"},
     {"verbs"},
-    {"options"},
+    {"options", "cli_panels"},
     {"cli_bench", "cli_benchmark", "cli_doctor", "cli_release", "cli_size", "cli_store"},
     {"cli"},
     {"__main__"},

@@ -14,24 +14,36 @@ import yolo_edge
 from tests.commands import COMMAND, run_command, start_command, wait_for_line
 from yolo_edge import cli
 
-COMMANDS = (
-    *("convert", "quantize", "predict", "frontier", "inspect", "validate", "verify", "models"),
-    *("publish", "promote", "rollback", "canary", "channels", "history", "releases", "collect", "retire", "doctor"),
-    *("demo", "release", "bench", "sizes"),
-)
+PANELS = {
+    "Make a model": ("convert", "quantize", "inspect", "models"),
+    "Prove that it works": ("predict", "validate", "verify", "demo", "benchmark"),
+    "Weigh size against speed and quality": ("frontier", "sizes", "bench"),
+    "Publish it": ("publish", "promote", "rollback", "canary", "release"),
+    "Look after a store": ("channels", "history", "releases", "collect", "retire", "doctor"),
+}
+GROUPS = ("benchmark",)
+COMMANDS = tuple(command for panel in PANELS.values() for command in panel if command not in GROUPS)
 GROUPED = ("benchmark list", "benchmark fetch")
 
 
-def test_help_names_every_command(capsys):
+def test_help_names_every_command_in_its_panel(capsys):
     assert cli.run(["--help"]) == 0
-    out = capsys.readouterr().out
-    for command in COMMANDS:
-        assert re.search(rf"^  {command} ", out, re.MULTILINE)
+    _, *panels = re.split(r"^(\S.*):\n", capsys.readouterr().out.partition("\nOptions:\n")[2], flags=re.MULTILINE)
+    shown = dict(zip(panels[::2], panels[1::2], strict=True))
+    assert {title: tuple(re.findall(r"^  (\w+) ", text, re.MULTILINE)) for title, text in shown.items()} == PANELS
     assert {command.name or command.callback.__name__ for command in cli.app.registered_commands} == set(COMMANDS)
 
 
+def test_help_tells_the_whole_of_what_a_command_does(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert cli.run(["--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for command in cli.app.registered_commands:
+        assert " ".join(command.callback.__doc__.split()) in shown
+
+
 def test_help_of_a_group_names_its_commands(capsys):
-    assert [group.name for group in cli.app.registered_groups] == ["benchmark"]
+    assert tuple(group.name for group in cli.app.registered_groups) == GROUPS
     assert cli.run(["benchmark", "--help"]) == 0
     out = capsys.readouterr().out
     assert re.search("^  list ", out, re.MULTILINE) and re.search("^  fetch ", out, re.MULTILINE)

@@ -19,6 +19,7 @@ import typer.exceptions
 from yolo_edge.cli_bench import bench
 from yolo_edge.cli_benchmark import benchmark_app
 from yolo_edge.cli_doctor import doctor
+from yolo_edge.cli_panels import KEEP, MAKE, PROVE, PUBLISH, WEIGH, CommandPanels
 from yolo_edge.cli_release import release
 from yolo_edge.cli_size import frontier, sizes
 from yolo_edge.cli_store import add_store_commands
@@ -42,13 +43,14 @@ from yolo_edge.options import (
 
 app = typer.Typer(
     name="yolo-edge",
+    cls=CommandPanels,
     help="Takes Ultralytics YOLO pose weights to every browser.",
     invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(benchmark_app, name="benchmark")
+app.add_typer(benchmark_app, name="benchmark", rich_help_panel=PROVE)
 
 _DEBUG_VARIABLE = "YOLO_EDGE_DEBUG"
 
@@ -81,7 +83,7 @@ def options(
     context.with_resource(reporting_to(SilentReporter() if quiet else TerminalReporter()))
 
 
-@app.command()
+@app.command(rich_help_panel=MAKE)
 def convert(
     source: Annotated[str, typer.Argument(help="A catalogue name (yolo11n-pose), a .pt or an .onnx file.")],
     output: Annotated[str, typer.Option("--output", "-o", help="Directory to make.")],
@@ -130,7 +132,7 @@ def convert(
     print_result(result.to_json() if as_json else conversion_table(result))
 
 
-@app.command()
+@app.command(rich_help_panel=MAKE)
 def quantize(
     source: Annotated[str, typer.Argument(help="An .onnx or .pt file, or a catalogue name (yolo11n-pose).")],
     output: Annotated[str, typer.Option("--output", "-o", help="Directory to make.")],
@@ -173,7 +175,7 @@ def quantize(
     print_result(result.to_json() if as_json else conversion_table(result))
 
 
-@app.command()
+@app.command(rich_help_panel=PROVE)
 def predict(
     model: Annotated[str, typer.Argument(help="A converted directory, an .onnx, a .pt or a catalogue name.")],
     images: Annotated[list[Path], typer.Argument(help="Photos.")],
@@ -208,7 +210,7 @@ def predict(
     print_result(result.to_json() if as_json else prediction_table(result))
 
 
-@app.command()
+@app.command(rich_help_panel=MAKE)
 def inspect(
     source: Annotated[str, typer.Argument(help="A .pt, an .onnx, a converted directory or a catalogue name.")],
     trust: TrustOption = False,
@@ -222,7 +224,7 @@ def inspect(
     print_result(result.to_json() if as_json else render(result))
 
 
-@app.command()
+@app.command(rich_help_panel=PROVE)
 def validate(
     models: Annotated[list[str], typer.Argument(help="Converted directories, or folders of such.")],
     benchmark: Annotated[
@@ -285,7 +287,7 @@ def validate(
     result.raise_if_failed()
 
 
-@app.command()
+@app.command(rich_help_panel=PROVE)
 def verify(
     source: Annotated[
         str, typer.Argument(help="A converted directory, or the address of one, of a channel or of a commit record.")
@@ -308,7 +310,7 @@ def verify(
     result.raise_if_failed()
 
 
-@app.command()
+@app.command(rich_help_panel=MAKE)
 def models(as_json: JsonOption = False) -> None:
     """List the weights of the catalogue, and which of them are cached."""
     from yolo_edge.verbs.models import models as verb
@@ -319,8 +321,8 @@ def models(as_json: JsonOption = False) -> None:
 
 
 add_store_commands(app)
-for command in (frontier, sizes, bench, release, doctor):
-    app.command()(command)
+for command, panel in ((frontier, WEIGH), (sizes, WEIGH), (bench, WEIGH), (release, PUBLISH), (doctor, KEEP)):
+    app.command(rich_help_panel=panel)(command)
 
 
 def _fail(error: YoloEdgeError) -> int:

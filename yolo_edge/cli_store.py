@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from yolo_edge.cli_panels import KEEP, PROVE, PUBLISH
 from yolo_edge.console import print_result
 from yolo_edge.errors import UsageError
 from yolo_edge.options import (
@@ -261,8 +262,13 @@ def demo(
 
 def add_store_commands(app: typer.Typer) -> None:
     """Give an app the commands of this module."""
-    for command in (publish, promote, rollback, canary, channels, history, releases, collect, retire, demo):
-        app.command()(command)
+    for panel, commands in {
+        PUBLISH: (publish, promote, rollback, canary),
+        KEEP: (channels, history, releases, collect, retire),
+        PROVE: (demo,),
+    }.items():
+        for command in commands:
+            app.command(rich_help_panel=panel)(command)
 
 
 def duration(text: str | None) -> timedelta | None:

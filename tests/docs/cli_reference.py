@@ -6,30 +6,41 @@ from pathlib import Path
 
 import typer.main
 
+from tests.docs.markdown import anchor
 from yolo_edge.cli import app
+from yolo_edge.cli_panels import PANELS
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 BEGIN, END = "<!-- commands: begin -->", "<!-- commands: end -->"
 
 
 def reference() -> str:
-    """Every command with its arguments, options, defaults and help texts."""
+    """Every command with its arguments, options, defaults and help texts, in the panels of ``yolo-edge --help``."""
     program = typer.main.get_command(app)
-    parts = ["## Options before the command", "", *_table(program.params), ""]
-    for name, command in _commands(program.commands):
-        arguments = [param for param in command.params if param.param_type_name == "argument"]
-        words = [f"{param.name.upper()}{'…' if param.nargs == -1 else ''}" for param in arguments]
-        parts += [f"## yolo-edge {' '.join([name, *words])}", "", command.help.strip(), "", *_table(command.params), ""]
-    return "\n".join(parts)
+    contents, parts = [], ["## Options before the command", "", *_table(program.params), ""]
+    for panel in PANELS:
+        linked = []
+        for name, command in _commands(program.commands, panel):
+            heading = _heading(name, command)
+            linked.append(f"[{name}](#{anchor(heading)})")
+            parts += [f"## {heading}", "", command.help.strip(), "", *_table(command.params), ""]
+        contents.append(f"| {panel} | {', '.join(linked)} |")
+    return "\n".join(["| | |", "|---|---|", *contents, "", *parts])
 
 
-def _commands(commands, before: str = ""):
-    """Every command with its words, those of a group after the group's name."""
+def _commands(commands, panel: str):
+    """Every command of a panel with its words, those of a group after the group's name."""
     for name, command in commands.items():
-        if hasattr(command, "commands"):
-            yield from _commands(command.commands, f"{before}{name} ")
-        else:
-            yield f"{before}{name}", command
+        if command.rich_help_panel == panel:
+            below = getattr(command, "commands", None)
+            yield from ((f"{name} {word}", each) for word, each in below.items()) if below else [(name, command)]
+
+
+def _heading(name: str, command) -> str:
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    return " ".join(
+        ["yolo-edge", name, *(f"{param.name.upper()}{'…' if param.nargs == -1 else ''}" for param in arguments)]
+    )
 
 
 def _table(params) -> list[str]:

@@ -99,6 +99,8 @@ def test_sizes_stand_beside_their_own_points_and_on_nothing_else(tmp_path, monke
         for index, box in enumerate(boxes):
             name = panel.texts[index].get_text()
             assert panel.bbox.x0 <= box.x0 and box.x1 <= panel.bbox.x1, f"{name} leaves the panel"
+            assert panel.bbox.y0 <= box.y0 and box.y1 <= panel.bbox.y1, f"{name} leaves the panel"
+            assert not panel.get_legend() or not box.overlaps(panel.get_legend().get_window_extent())
             assert not any(box.overlaps(part) for of_one in parts for part in of_one), f"{name} lies on something"
             gaps = [min(gap(box, part) for part in of_one) for of_one in parts]
             assert gaps[index] <= min(gaps) + 3, f"{name} is nearer to another point"

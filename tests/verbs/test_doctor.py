@@ -49,11 +49,37 @@ def test_folder_and_its_site(tmp_path: Path):
     assert {"name": "cached .json", "status": "ok", "found": "MISS → HIT", "advice": None} in document["checks"]
 
 
+def test_folder_alone_tells_in_one_line_what_needs_a_server(tmp_path: Path):
+    done = run_command("doctor", "--store", tmp_path / "site", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "skipped" not in done.stdout and "public read" not in done.stdout and "checksum" not in done.stdout
+    table, _, rest = done.stdout.partition("\n\n19 more checks need a server: ")
+    assert rest == "the doctor makes 6 with --store s3://bucket/prefix, 13 with --url https://site\n"
+    assert [line.split("  ")[0] for line in table.splitlines()[-4:]] == ["check", "rights", "headers", "cleaning up"]
+
+
+def test_json_of_a_folder_alone_has_every_check(tmp_path: Path):
+    done = run_command("doctor", "--store", tmp_path / "site", "--json", cwd=tmp_path)
+    found = [check["found"] for check in json.loads(done.stdout)["checks"] if check["status"] == "skipped"]
+    assert len(json.loads(done.stdout)["checks"]) == 22
+    assert found.count("the store is a folder, not a service") == 6 and found.count("no --url was given") == 13
+
+
+def test_folder_whose_site_is_not_reached(tmp_path: Path):
+    with serve_store(open_store(str(tmp_path / "site"))) as url:
+        pass
+    done = run_command("doctor", "--store", tmp_path / "site", "--url", url, cwd=tmp_path)
+    assert done.returncode == 6
+    assert "the site was not reached" in done.stdout, "a check that something wrong took away is shown"
+    assert "6 more checks need a server: the doctor makes 6 with --store s3://bucket/prefix\n" in done.stdout
+
+
 def test_bucket_that_is_fine(stand_in: forgetful.Service, tmp_path: Path):
     done = run_command("doctor", cwd=tmp_path, **settings(stand_in, tmp_path))
     assert done.returncode == 0, done.stderr
     assert "s3://models/site" in done.stdout and "not looked at" in done.stdout
-    assert "what to do" not in done.stdout
+    assert "what to do" not in done.stdout and "create only" in done.stdout
+    assert done.stdout.endswith("13 more checks need a server: the doctor makes 13 with --url https://site\n")
     assert "Examining s3://models/site" in done.stderr
 
 

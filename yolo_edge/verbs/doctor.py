@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from yolo_edge.errors import NetworkError
+from yolo_edge.publication.checks.subject import Need
 from yolo_edge.publication.doctor import CheckResult, examine
 from yolo_edge.publication.store import open_store
 
@@ -29,6 +30,10 @@ class Diagnosis:
     def passed(self) -> bool:
         """Tell whether no check failed. Warnings are none."""
         return not self._failed()
+
+    def left_out(self, need: Need) -> tuple[CheckResult, ...]:
+        """Return the checks that were not made because something is not there."""
+        return tuple(check for check in self.checks if check.status == "skipped" and check.found == need.value)
 
     def raise_if_failed(self) -> None:
         """Raise what failed.

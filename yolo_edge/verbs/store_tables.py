@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from yolo_edge.console import counted
+from yolo_edge.publication.checks.subject import Need
 from yolo_edge.verbs.tables import grid, megabytes, plain_table, verification_table
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from yolo_edge.verbs.release import ReleaseRun
     from yolo_edge.verbs.releases import ChannelListing, HistoryEntry, ReleaseListing
     from yolo_edge.verbs.verification import ReleaseVerification, Verification
+
+_SERVERS = {Need.SERVICE: "--store s3://bucket/prefix", Need.URL: "--url https://site"}
+"""What the doctor is to be given, where a check needs more than a folder."""
 
 
 def publication_table(result: Publication) -> Group:
@@ -180,17 +184,24 @@ def _release_table(result: ReleaseVerification) -> Group:
 
 
 def diagnosis_table(result: Diagnosis) -> Group:
-    """Show what every check found, then what to do."""
+    """Show what every check found that could be made here, what would make the others, then what to do."""
     facts = grid()
     facts.add_row("store", result.store)
     facts.add_row("site", result.url or "not looked at")
+    elsewhere = {option: result.left_out(need) for need, option in _SERVERS.items()}
     checks = plain_table("check", "", "found")
     advice = grid()
     for check in result.checks:
-        checks.add_row(check.name, check.status.upper() if check.status == "failed" else check.status, check.found)
+        if not any(check in left_out for left_out in elsewhere.values()):
+            checks.add_row(check.name, check.status.upper() if check.status == "failed" else check.status, check.found)
         if check.advice:
             advice.add_row(check.name, check.advice)
-    return Group(facts, "", checks, *(("", "what to do", advice) if advice.row_count else ()))
+    parts: list[Table | str] = [facts, "", checks]
+    counts = {option: len(left_out) for option, left_out in elsewhere.items() if left_out}
+    if counts:
+        makes = ", ".join(f"{count} with {option}" for option, count in counts.items())
+        parts += ["", f"{sum(counts.values())} more checks need a server: the doctor makes {makes}"]
+    return Group(*parts, *(("", "what to do", advice) if advice.row_count else ()))
 
 
 def release_table(result: ReleaseRun) -> Group:
