@@ -194,6 +194,11 @@ def test_full_disk(stage, small_disk):
     assert names_below(small_disk) == []
 
 
+def test_the_disk_that_is_full_is_the_one_named(tmp_path):
+    with pytest.raises(OutputError, match=r"disk that holds /elsewhere is full"), staged_directory(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "No space left on device", "/elsewhere/cache")
+
+
 def test_refusals_about_other_files_are_not_blamed_on_the_output(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, staged_directory(tmp_path / "out"):
         (tmp_path / "input").read_bytes()

@@ -246,7 +246,7 @@ def explained(target: Path, within: Path | None = None) -> Iterator[None]:
     except OSError as error:
         if error.errno in _DISK_FULL:
             raise OutputError(
-                f"The disk that holds {target.parent} is full, nothing was written.",
+                f"{_full_disk(error, target, within)} is full, nothing was written.",
                 fix="Free some space, or choose an output on another disk.",
             ) from error
         if within is not None and not _concerns(error, within):
@@ -255,6 +255,15 @@ def explained(target: Path, within: Path | None = None) -> Iterator[None]:
             f"{target} cannot be written: {error.strerror or error}.",
             fix="Choose an output that you may write to.",
         ) from error
+
+
+def _full_disk(error: OSError, target: Path, within: Path | None) -> str:
+    """Name the disk; a write that fails names no file, and temporary files may lie elsewhere."""
+    if within is None or _concerns(error, within):
+        return f"The disk that holds {target.parent}"
+    if isinstance(error.filename, str | Path):
+        return f"The disk that holds {Path(error.filename).parent}"
+    return f"The disk that holds {target.parent}, or the one of temporary files,"
 
 
 def _concerns(error: OSError, path: Path) -> bool:

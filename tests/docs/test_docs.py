@@ -122,14 +122,17 @@ export const cleanups = [], errors = [];
 export const useRef = (current) => ({current});
 export const useState = (value) => [value, (next) => errors.push(next)];
 export const useEffect = (effect) => cleanups.push(effect());
+export const createElement = (tag, properties, ...children) => ({tag, properties, children});
 """
 LOADER = """
 export const seen = {loads: 0, calls: 0, disposed: 0, slow: 0};
+const keypoints = [{x: 1, y: 2, score: 0.9}, {x: 3, y: 4, score: 0.9}, {x: 5, y: 6, score: 0.1}];
 const later = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 export async function loadPose(url, {tf, signal}) {
   seen.loads += 1;
   await later(seen.slow);
-  return {detect: async () => (seen.calls++, await later(5), []), dispose: () => seen.disposed++};
+  const detect = async () => (seen.calls++, await later(5), [{keypoints}]);
+  return {detect, skeleton: [[0, 1], [1, 2]], dispose: () => seen.disposed++};
 }
 """
 HOOK_EPILOGUE = """
@@ -163,20 +166,29 @@ answer.leftWhileLoading = {frames, cameras: tracks.length, disposed: seen.dispos
 navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error('there is no camera'));
 useCameraPoses('channel.json', () => frames++);
 await later(100);
-answer.refused = {errors: errors.map(({message}) => message), disposed: seen.disposed};
+answer.refused = {errors: errors.filter(Boolean).map(({message}) => message), disposed: seen.disposed};
+leave();
+navigator.mediaDevices.getUserMedia = newStream;
+useCameraPoses('another.json', () => frames++);
+answer.errorOfAnotherAddress = errors.at(-1);
 await writeFile('answer.json', JSON.stringify(answer));
 process.exit(0);
 """
 
 
-def test_documented_hook_for_react_stops_with_the_component(tmp_path):
-    page = ROOT / "docs" / "frontend.md"
-    (hook,) = (block.text for block in blocks(page) if "export function useCameraPoses" in block.text)
+def react_code(folder: Path) -> tuple[str, str]:
+    """Hook and component of the page, and in the folder the packages that they import."""
     for name, source in (("react", REACT), ("yolo-edge-web", LOADER), ("@tensorflow/tfjs", "")):
-        package = tmp_path / "node_modules" / name
+        package = folder / "node_modules" / name
         package.mkdir(parents=True)
         (package / "package.json").write_text(json.dumps({"name": name, "type": "module", "exports": "./index.js"}))
         (package / "index.js").write_text(source)
+    hook, component = (block.text for block in blocks(ROOT / "docs" / "frontend.md") if "from 'react'" in block.text)
+    return hook, component
+
+
+def test_documented_hook_for_react_stops_with_the_component(tmp_path):
+    hook, _ = react_code(tmp_path)
     (tmp_path / "hook.mjs").write_text(hook + HOOK_EPILOGUE)
     run([find_node().path, tmp_path / "hook.mjs"], tmp_path)
     answer = json.loads((tmp_path / "answer.json").read_text())
@@ -185,15 +197,42 @@ def test_documented_hook_for_react_stops_with_the_component(tmp_path):
     assert answer["later"] == {"frames": left["frames"], "calls": left["calls"], "disposed": 1}
     assert answer["leftWhileLoading"] == {"frames": left["frames"], "cameras": 1, "disposed": 2}
     assert answer["refused"] == {"errors": ["there is no camera"], "disposed": 3}
+    assert answer["errorOfAnotherAddress"] is None, "what went wrong elsewhere is not shown for good"
 
 
-def test_documented_component_uses_what_the_hook_gives():
-    hook, component = (block.text for block in blocks(ROOT / "docs" / "frontend.md") if "from 'react'" in block.text)
+COMPONENT_EPILOGUE = """
+import {writeFile} from 'node:fs/promises';
+const track = {stop() {}};
+const mediaDevices = {getUserMedia: async () => ({getTracks: () => [track]})};
+Object.defineProperty(globalThis, 'navigator', {value: {mediaDevices}});
+globalThis.document = {createElement: () => ({play: async () => {}, videoWidth: 64, videoHeight: 48})};
+globalThis.requestAnimationFrame = (next) => setTimeout(next, 1);
+const lines = [];
+const context = {drawImage() {}, beginPath() {}, stroke() {}};
+context.moveTo = (x, y) => lines.push([x, y]);
+context.lineTo = (x, y) => lines.at(-1).push(x, y);
+const {tag, properties} = Skeletons({url: 'channel.json'});
+properties.ref.current = {getContext: () => context};
+setTimeout(async () => {
+  const {width, height} = properties.ref.current;
+  await writeFile('answer.json', JSON.stringify({tag, width, height, line: lines[0]}));
+  process.exit(0);
+}, 200);
+"""
+
+
+def test_documented_component_draws_what_the_hook_finds(tmp_path):
+    hook, component = react_code(tmp_path)
     (file,) = re.findall(r"from '\./(\w+\.js)'", component)
-    assert hook.startswith(f"// {file}\n") and "export function useCameraPoses(url, onFrame)" in hook
-    called = set(re.findall(r"(?<![.\w])([a-z]\w*)\(", component)) - {"for", "if"}
-    known = set(re.findall(r"function (\w+)", component)) | set(re.findall(r"import {(\w+)}", component))
-    assert called <= known, "whatever is called is imported or defined"
+    assert hook.startswith(f"// {file}\n")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / file).write_text(hook)
+    script = re.sub(r"<(\w+)>{(.*?)}</\1>", r"createElement('\1', null, \2)", component)
+    script = re.sub(r"<(\w+) ref={(\w+)} />", r"createElement('\1', {ref: \2})", script)
+    (tmp_path / "page.mjs").write_text(f"import {{createElement}} from 'react';\n{script}{COMPONENT_EPILOGUE}")
+    run([find_node().path, tmp_path / "page.mjs"], tmp_path)
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    assert answer == {"tag": "canvas", "width": 64, "height": 48, "line": [1, 2, 3, 4]}, "one bone, of sure keypoints"
 
 
 DECODE_EPILOGUE = """

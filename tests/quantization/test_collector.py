@@ -41,7 +41,7 @@ def test_the_mean_of_many_samples_is_the_moment_of_all_positions():
     collector = Collector(CONVOLUTION, torch.zeros(SHAPE))
     for seed in range(1500):
         sample = take_sample(CONVOLUTION, source, gradient, SHAPE, torch.Generator().manual_seed(seed))
-        collector.add(sample, torch.ones(SHAPE), 1.0)
+        collector.add([sample], torch.ones(SHAPE), 1.0)
     every = columns_of_all_positions(source).double()
     energy = gradient.flatten(1).square().sum(0).double()
     expected = np.zeros((2, 24, 24))
@@ -60,7 +60,7 @@ def test_moments_are_whole_and_symmetric_at_any_size(columns):
     shape = (2, columns, 1, 1)
     sample = take_sample(pointwise, source, gradient, shape, random)
     collector = Collector(pointwise, torch.zeros(shape))
-    collector.add(sample, torch.ones(shape), 1.0)
+    collector.add([sample], torch.ones(shape), 1.0)
     (moments,) = collector.moments()
     known = sample.columns[0].double()
     even, focused = ((known * weight.double()) @ known.T for weight in (sample.even, sample.focused))

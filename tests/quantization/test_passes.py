@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -28,7 +29,8 @@ def test_the_number_of_cores_changes_no_bit(monkeypatch):
             value.numpy().tobytes()
             for item in found
             for name in KERNELS
-            for value in (*vars(item.samples[name]).values(), item.kernel_gradients[name])
+            for sample in item.samples[name]
+            for value in (*vars(sample).values(), item.kernel_gradients[name])
         ]
 
     assert said(1) == said(3)
@@ -40,7 +42,21 @@ def test_each_input_and_each_seed_draws_its_own_signs_and_positions():
     (other,) = passes(network, ["dense"], HEAD, [image], seed=6)
     for one, two in ((first, second), (first, other)):
         assert not torch.equal(one.kernel_gradients["dense"], two.kernel_gradients["dense"])
-        assert not torch.equal(one.samples["dense"].columns, two.samples["dense"].columns)
+        (sample,), (another,) = one.samples["dense"], two.samples["dense"]
+        assert not torch.equal(sample.columns, another.columns)
+
+
+def test_a_kernel_that_two_convolutions_share_is_sampled_at_both():
+    model = tiny_pose()
+    (place,) = [index for index, node in enumerate(model.graph.node) if node.name == "grouped.conv"]
+    again = onnx.NodeProto()
+    again.CopyFrom(model.graph.node[place])
+    again.name, again.input[0], again.output[0] = "again.conv", "grouped.out", "again.out"
+    model.graph.node.insert(place + 1, again)
+    model.graph.node[place + 2].input[0] = "again.out"
+    (found,) = passes(DifferentiableModel(model), ["grouped"], HEAD, inputs(1), seed=5)
+    last, first = found.samples["grouped"]
+    assert not torch.equal(first.columns, last.columns)
 
 
 @pytest.mark.parametrize(

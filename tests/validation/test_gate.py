@@ -49,6 +49,7 @@ def test_shares_are_told_in_percent_and_bytes_with_separators():
     assert lost.sentence() == "persons lost: at most 3 %, measured 1.5 % (0 % to 2.5 %)."
     assert "at most 2,000,000 bytes, measured 1,947,177." in checked("wire_bytes", 2e6, exact(1_947_177)).sentence()
     assert "manifest's: must be 0, measured 2." in checked("integrity", 0, exact(2)).sentence()
+    assert "at most 0 points, measured -0.3" in checked("ap_loss", 0, exact(-0.3)).sentence(), "a gain is no loss"
     assert "at most 1 tolerance, measured 0.5." in checked("vector_excess", 1, exact(0.5)).sentence()
     assert "at most 6 % of body size" in checked("displacement_p95", 0.06, exact(0.01)).sentence()
 
@@ -98,4 +99,7 @@ def test_advice_is_that_of_the_broken_bounds():
     assert "quiet machine" in advice(["steady_ratio"])
     assert "fewer bytes" in advice(["wire_bytes"]) and "more bytes" not in advice(["wire_bytes"])
     assert advice(["mean_oks", "lost_share"]).count("better photos") == 1
+    both = advice(["mean_oks", "wire_bytes", "steady_ratio"])
+    assert "one of the bounds" in both and "quiet machine" in both
+    assert "more bytes" not in both and "fewer bytes" not in both, "these two contradict each other"
     assert all(advice([metric]).endswith(".") for metric in METRICS)

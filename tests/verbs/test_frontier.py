@@ -255,8 +255,10 @@ def test_sizes_and_sources_are_checked_as_in_convert(converted_onnx, tmp_path):
 
 def test_int8_alone_does_without_photos(weights, tmp_path):
     options = {"imgsz": 192, "frame_time": False, "calibration": "none"}
-    with pytest.raises(UsageError, match="other schemes need photos"):
+    with pytest.raises(UsageError, match="Photos are needed for rd, and"):
         yolo_edge.frontier(weights, tmp_path / "out", schemes="int8,rd:1.4MB", **options)
+    with pytest.raises(UsageError, match="Photos are needed for int4, rd, and"):
+        yolo_edge.frontier(weights, tmp_path / "out", **options)
     assert not list(tmp_path.iterdir())
     (point,) = yolo_edge.frontier(weights, tmp_path / "out", schemes="int8", **options).points
     assert point.scheme == "int8"

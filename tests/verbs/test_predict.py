@@ -75,6 +75,13 @@ def test_a_photo_before_the_model_is_told_the_order(model, tmp_path):
         with pytest.raises(UsageError, match=r"bus\.jpg is a photo") as raised:
             predict(photo, [given])
         assert raised.value.fix.endswith(f"yolo-edge predict {given} {photo}")
+    other = make_photo(tmp_path / "my bus.jpg")
+    with pytest.raises(UsageError, match="is a photo") as raised:
+        predict(photo, [other, model])
+    assert raised.value.fix.endswith(f"yolo-edge predict {model} {photo} '{other}'"), "to be pasted into a shell"
+    with pytest.raises(UsageError, match="is a photo") as raised:
+        predict(photo, [other])
+    assert raised.value.fix.endswith("yolo-edge predict MODEL PHOTO..."), "there is no model to put in front"
 
 
 def test_options_that_do_not_go_together(model, tmp_path):

@@ -54,7 +54,7 @@ _PHOTO_SIDE = 1.5
 
 _SURE = 0.4
 
-_VERSION = 5
+_VERSION = 6
 """Changes whenever the numbers below would: part of the cache key."""
 
 

@@ -1,4 +1,4 @@
-"""Second moments of one convolution's inputs and gradients: sampled in each pass, summed up over all of them."""
+"""Second moments of the inputs and gradients of a kernel's convolutions: sampled in each pass, summed up over all."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _columns(
 
 
 class Collector:
-    """Sums up the samples of one convolution. Sums depend on the order of inputs, to the last bit."""
+    """Sums up the samples of one kernel. Sums depend on the order of inputs, to the last bit."""
 
     def __init__(self, convolution: Convolution, kernel: torch.Tensor) -> None:
         """Start with nothing.
@@ -103,18 +103,19 @@ class Collector:
         self._gradients = torch.zeros(out, out)
         self._sensitivity = torch.zeros(out)
 
-    def add(self, sample: Sample, kernel_gradient: torch.Tensor, weight: float) -> None:
+    def add(self, samples: Sequence[Sample], kernel_gradient: torch.Tensor, weight: float) -> None:
         """Add one input.
 
         Args:
-            sample: of this convolution.
+            samples: of the convolutions that use this kernel.
             kernel_gradient: of the harm with respect to its kernel, of the kernel's shape.
             weight: of what has to do with gradients, in which inputs differ by orders of magnitude.
         """
         self._sensitivity += kernel_gradient.square().mean(dim=(1, 2, 3)) * weight
-        self._gradients += sample.gradients * weight
-        _add_moments(self._even, sample.columns * sample.even.sqrt())
-        _add_moments(self._focused, sample.columns * (sample.focused * weight).sqrt())
+        for sample in samples:
+            self._gradients += sample.gradients * weight
+            _add_moments(self._even, sample.columns * sample.even.sqrt())
+            _add_moments(self._focused, sample.columns * (sample.focused * weight).sqrt())
 
     def moments(self) -> npt.NDArray[np.float32]:
         """Return the second moments of the input columns, both kinds with the same weight: ``[groups, n, n]``.

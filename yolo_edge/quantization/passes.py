@@ -39,12 +39,12 @@ class Pass:
     """What one input says about the watched convolutions.
 
     Attributes:
-        samples: kernel initializer → sample of inputs and gradients.
+        samples: kernel initializer → samples of inputs and gradients, one for each convolution that uses the kernel.
         kernel_gradients: kernel initializer → gradient of the harm with respect to it, of the kernel's shape.
         harm: what errors as large as the weights themselves would do on this input, to second order.
     """
 
-    samples: dict[str, Sample]
+    samples: dict[str, list[Sample]]
     kernel_gradients: dict[str, torch.Tensor]
     harm: float
 
@@ -83,7 +83,7 @@ def _pass(
     import torch
 
     kernels = {name: network.weights[name].clone().requires_grad_() for name in places}
-    samples: dict[str, Sample] = {}
+    samples: dict[str, list[Sample]] = {}
 
     def observe(convolution: Convolution, source: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
         name = convolution.kernel
@@ -91,7 +91,8 @@ def _pass(
 
             def sample(gradient: torch.Tensor) -> None:
                 random = generator(*key, places[name])
-                samples[name] = take_sample(convolution, source.detach(), gradient[0], kernels[name].shape, random)
+                taken = take_sample(convolution, source.detach(), gradient[0], kernels[name].shape, random)
+                samples.setdefault(name, []).append(taken)
 
             output.register_hook(sample)
         return output
@@ -119,7 +120,10 @@ def signed_harm(output: torch.Tensor, head: PoseHead, random: torch.Generator) -
 
 
 def generator(*key: int) -> torch.Generator:
-    """Return a random generator of its own for a seed and a place in the work, whatever else is drawn before."""
+    """Return a random generator for a seed and a place in the work, whatever else is drawn before.
+
+    Keys that differ by a 0 at their end alone give the same one.
+    """
     import torch
 
     return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint32)[0]))

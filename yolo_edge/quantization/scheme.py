@@ -96,12 +96,19 @@ class Scheme:
         encode: ONNX model and request → quantized weights.
         options: which of ``calibration``, ``max_bytes`` and ``plan`` it understands.
         is_packed: whether its kernels are decoded by an initializer graph, which only the direct engine writes.
+        rounds_to_nearest: whether it can do so where there are no photos (``--calibration none``).
     """
 
     name: str
     encode: Callable[[onnx.ModelProto, QuantizationRequest], Quantized]
     options: frozenset[str] = frozenset()
     is_packed: bool = False
+    rounds_to_nearest: bool = False
+
+    @property
+    def needs_photos(self) -> bool:
+        """Whether nothing can be made without calibration."""
+        return "calibration" in self.options and not self.rounds_to_nearest
 
 
 def find_scheme(name: str) -> Scheme:
@@ -135,7 +142,7 @@ def check_request(scheme: Scheme, request: QuantizationRequest, bits: float | No
             raise UsageError(f"--quantize {scheme.name} takes no {flag}.", fix="Leave it out, or use another scheme.")
     if sum(budgets) > 1:
         raise UsageError("--max-bytes, --bits and --plan each decide the size.", fix="Give one of them.")
-    if request.calibration == NO_PHOTOS and scheme.name != "int8":
+    if request.calibration == NO_PHOTOS and scheme.needs_photos:
         raise UsageError(f"--quantize {scheme.name} needs photos.", fix="Leave --calibration none out.")
     if "max_bytes" in scheme.options and not any(budgets):
         raise UsageError(

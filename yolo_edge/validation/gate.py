@@ -33,6 +33,7 @@ class Metric:
         unit: of figure and bound.
         title: for people.
         wants_images: whether more images make it surer.
+        may_be_negative: whether a variant can be better than the float model.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Metric:
     unit: str
     title: str
     wants_images: bool = True
+    may_be_negative: bool = False
 
     @property
     def is_share(self) -> bool:
@@ -64,7 +66,7 @@ METRICS: dict[str, Metric] = {
         Metric("keypoint_p95", "at most", "of body size", "displacement of the worst keypoint, 95th percentile"),
         Metric("score_change", "at most", "", "mean change of a person's score"),
         Metric("angle_p95", "at most", "degrees", "error of joint angles, 95th percentile"),
-        Metric("ap_loss", "at most", "points", "loss of OKS AP on labels"),
+        Metric("ap_loss", "at most", "points", "loss of OKS AP on labels", may_be_negative=True),
         Metric("repetition_errors", "at most", "repetitions", "repetitions miscounted on clips"),
         Metric("wire_bytes", "at most", "bytes", "bytes on the wire"),
         Metric("first_predict_ratio", "at most", "x float32", "time of the first prediction", False),
@@ -136,7 +138,7 @@ class Check:
         metric = METRICS[self.metric]
         unit = "" if metric.is_share and metric.unit == "share" else metric.unit
         allowed = f"{metric.side} {metric.written(self.bound)} {unit.removesuffix('s') if self.bound == 1 else unit}"
-        must_be_none = metric.side == "at most" and self.bound == 0
+        must_be_none = metric.side == "at most" and self.bound == 0 and not metric.may_be_negative
         text = f"{metric.title}: {'must be 0' if must_be_none else allowed.rstrip()}"
         if self.figure is not None:
             text += f", measured {metric.written(self.figure.value)}"
@@ -236,6 +238,7 @@ _ADVICE = {
     "steady_ratio": "Take the times again on a quiet machine, or move the bound.",
 }
 _ADVICE_OF_QUALITY = "Quantize with more bytes or better photos, or move the bound."
+_ADVICE_OF_SIZE_AND_QUALITY = "So few bytes do not allow this quality: move one of the bounds, or bring better photos."
 
 
 def advice(metrics: Iterable[str]) -> str:
@@ -248,7 +251,11 @@ def advice(metrics: Iterable[str]) -> str:
     for metric, text in _ADVICE_OF_WRONG_BYTES.items():
         if metric in broken:
             return text
-    return " ".join(dict.fromkeys(_ADVICE.get(metric, _ADVICE_OF_QUALITY) for metric in METRICS if metric in broken))
+    texts = dict.fromkeys(_ADVICE.get(metric, _ADVICE_OF_QUALITY) for metric in METRICS if metric in broken)
+    if _ADVICE_OF_QUALITY in texts and "wire_bytes" in broken:
+        texts = {_ADVICE_OF_SIZE_AND_QUALITY: None} | texts
+        del texts[_ADVICE_OF_QUALITY], texts[_ADVICE["wire_bytes"]]
+    return " ".join(texts)
 
 
 def check_to_json(check: Check) -> dict[str, Any]:

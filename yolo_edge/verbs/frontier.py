@@ -42,16 +42,12 @@ from yolo_edge.verbs.pipeline import (
     resolve_size,
     write_lowered,
 )
-from yolo_edge.verbs.points import PlannedPoint, default_points, parse_points
+from yolo_edge.verbs.points import DEFAULT_NAMES, PlannedPoint, default_points, parse_points
 
 if TYPE_CHECKING:
     import onnx
 
 CSV_FILE, JSON_FILE, PICTURES = "frontier.csv", "frontier.json", ("frontier.png", "frontier.svg")
-
-
-_WITHOUT_PHOTOS = frozenset({"float32", "float16", "int8"})
-"""Schemes that can do without calibration."""
 
 
 @dataclass(frozen=True)
@@ -239,11 +235,14 @@ def _checked_request(
     planned: Sequence[PlannedPoint] | None, calibration: str | Path | None, samples: int, seed: int
 ) -> QuantizationRequest:
     source = calibration or BUILTIN_PHOTOS
-    if source == NO_PHOTOS and (planned is None or not {point.scheme for point in planned} <= _WITHOUT_PHOTOS):
-        raise UsageError(
-            "--calibration none is for int8 alone; other schemes need photos.",
-            fix="Give --schemes int8, or leave --calibration none out.",
-        )
+    if source == NO_PHOTOS:
+        names = DEFAULT_NAMES if planned is None else dict.fromkeys(point.scheme for point in planned)
+        needing = [name for name in names if find_scheme(name).needs_photos]
+        if needing:
+            raise UsageError(
+                f"Photos are needed for {', '.join(needing)}, and --calibration is none.",
+                fix="Give --schemes without them, for instance int8, or leave --calibration none out.",
+            )
     if source not in (BUILTIN_PHOTOS, NO_PHOTOS):
         find_photos(source, samples=samples, seed=seed)
     return QuantizationRequest(calibration=source, samples=samples, seed=seed)

@@ -14,6 +14,9 @@ DEFAULT_BITS = (4.6, 4.0, 3.4, 3.0)
 """Sizes of the ``rd`` points that are drawn when none are named, bits on the wire a parameter."""
 
 _BUDGETED = "rd"
+DEFAULT_NAMES = (*DEFAULT_SCHEMES, _BUDGETED)
+"""The schemes of these points."""
+
 _FIX = "Write points as float16,int8,rd:1.6MB,rd:1.4MB."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -150,15 +151,20 @@ def _check_arguments(model: str | Path, photos: Sequence[Path], confidence: floa
         if not 0 <= value <= 1:
             raise UsageError(f"--{name} is {value:g}, which is not between 0 and 1.", fix="Give a share, as 0.25.")
     if Path(model).suffix.lower() in PICTURE_SUFFIXES and Path(model).is_file():
-        others = " ".join(str(photo) for photo in photos)
-        raise UsageError(
-            f"{model} is a photo, and stands where the model belongs.",
-            fix=f"Name the model first, then the photos: yolo-edge predict {others} {model}",
-        )
+        raise UsageError(f"{model} is a photo, and stands where the model belongs.", fix=_model_first(model, photos))
     for photo in photos:
         if not photo.is_file():
             what = "is a directory" if photo.is_dir() else "does not exist"
             raise ImageError(f"The photo {photo} {what}.", fix="Check the path.")
+
+
+def _model_first(model: str | Path, photos: Sequence[Path]) -> str:
+    """Say how the same is written with the model in its place; where none is named, that one belongs there."""
+    other = next((name for name in photos if name.suffix.lower() not in PICTURE_SUFFIXES), None)
+    if other is None:
+        return "Name the model first, then the photos: yolo-edge predict MODEL PHOTO..."
+    rest = [str(model), *(str(name) for name in photos if name != other)]
+    return f"Name the model first, then the photos: {shlex.join(['yolo-edge', 'predict', str(other), *rest])}"
 
 
 def head_of(source: Path, *, trust: bool = False) -> PoseHead:

@@ -27,18 +27,17 @@ from yolo_edge.runtime.base import RUNTIMES, directory_runtimes, open_runtime
 from yolo_edge.runtime.packages import tfjs_version
 from yolo_edge.tfjs.manifest import MODEL_FILE, write_model
 from yolo_edge.validation.bootstrap import Resamples
-from yolo_edge.validation.candidate import LAYOUTS, Candidate, find_candidate
+from yolo_edge.validation.candidate import Candidate, find_candidate
 from yolo_edge.validation.coco import KeypointEvaluation, evaluate_keypoints, require_pycocotools
 from yolo_edge.validation.gate import limits_for
 from yolo_edge.validation.judge import Trial, judge
 from yolo_edge.validation.matching import SURE
 from yolo_edge.validation.observation import Observations, ObservationStore, observe
 from yolo_edge.validation.report import require_jinja2, write_report
-from yolo_edge.validation.result import Validation
-from yolo_edge.verbs.command_line import validation_command
+from yolo_edge.validation.result import Validation, Variant
+from yolo_edge.verbs.command_line import REFERENCE_RUNTIMES, validation_command
 from yolo_edge.verbs.pipeline import export_model
 
-REFERENCE_RUNTIMES = ("onnx", "torch")
 _LIBRARIES = ("onnxruntime", "torch", "numpy", "ultralytics", "playwright", "pycocotools")
 
 
@@ -128,38 +127,53 @@ def validate(
                 seed=seed,
             )
             variants = tuple(judge(candidate, trial) for candidate in candidates)
-        options: dict[str, object] = {
-            "--benchmark": None if benchmark is None else Path(benchmark),
-            "--reference": None if reference is None else Path(reference),
-            "--reference-runtime": None if reference_runtime == REFERENCE_RUNTIMES[0] else reference_runtime,
-            "--recipe": None if recipe is None else Path(recipe),
-            "--limit": limit,
-            "--frames-per-second": frames_per_second,
-            "--layout": None if layout == LAYOUTS[0] else layout,
-            "--seed": seed or None,
-        }
-        switches = {"--no-timing": not timing, "--trust": trust}
-        listed = tuple(given.values()) if isinstance(given, Mapping) else given
-        result = Validation(
-            reference=exported.source.file,
-            reference_sha256=exported.source.sha256,
+        repeated = command or validation_command(
+            tuple(given.values()) if isinstance(given, Mapping) else given,
+            runtimes,
+            benchmark=benchmark,
+            reference=reference,
             reference_runtime=reference_runtime,
-            head=exported.head,
-            benchmark=photos.benchmark,
-            photos=len(observations.by_photo),
-            skipped=(*photos.benchmark.skipped, *photos.skipped),
-            variants=variants,
-            observations=observations.by_photo,
-            environment=_environment(),
-            command=command or validation_command(listed, options, switches, runtimes),
-            notes=_notes(candidates, exported, photos.benchmark, trial),
-            report=Path(output) if output is not None else None,
+            recipe=recipe,
+            limit=limit,
+            frames_per_second=frames_per_second,
+            layout=layout,
+            seed=seed,
+            timing=timing,
+            trust=trust,
         )
+        result = _summed_up(exported, reference_runtime, candidates, trial, variants, repeated, output)
         if directory is not None:
             write_report(result, photos, directory)
     if output is not None:
         say(f"Wrote {settled(Path(output))} (report.html, report.json)")
     return result
+
+
+def _summed_up(
+    exported: ExportedModel,
+    reference_runtime: str,
+    candidates: Sequence[Candidate],
+    trial: Trial,
+    variants: tuple[Variant, ...],
+    command: str,
+    output: str | Path | None,
+) -> Validation:
+    benchmark = trial.photos.benchmark
+    return Validation(
+        reference=exported.source.file,
+        reference_sha256=exported.source.sha256,
+        reference_runtime=reference_runtime,
+        head=exported.head,
+        benchmark=benchmark,
+        photos=len(trial.reference.by_photo),
+        skipped=(*benchmark.skipped, *trial.photos.skipped),
+        variants=variants,
+        observations=trial.reference.by_photo,
+        environment=_environment(),
+        command=command,
+        notes=_notes(candidates, exported, benchmark, trial),
+        report=Path(output) if output is not None else None,
+    )
 
 
 @contextmanager

@@ -124,4 +124,4 @@ def _nearest(kernel: Array) -> Codes:
     return Codes(codes, np.array([scale]), zero_point, bits=8)
 
 
-SCHEME = Scheme("int8", encode, frozenset({"calibration", "plan"}))
+SCHEME = Scheme("int8", encode, frozenset({"calibration", "plan"}), rounds_to_nearest=True)
