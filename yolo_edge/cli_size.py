@@ -29,7 +29,7 @@ def frontier(
         typer.Option(help="Photos to measure on: a folder, COCO json (labels: AP too), data yaml, video, name."),
     ] = None,
     calibration: CalibrationOption = None,
-    samples: SamplesOption = 80,
+    samples: SamplesOption = 160,
     seed: SeedOption = 0,
     imgsz: Annotated[
         str | None,

@@ -20,7 +20,7 @@ from yolo_edge.pose.image import read_image
 
 FEWEST_PHOTOS = 8
 SMALLEST_SIDE = 32
-DEFAULT_SAMPLES = 80
+DEFAULT_SAMPLES = 160
 """Inputs to calibrate on, and the most photos they are composed of."""
 
 _FIX = "Give a folder of at least 8 photos of persons, a COCO json, or an Ultralytics data yaml."
