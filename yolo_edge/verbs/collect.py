@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from yolo_edge.errors import UsageError
@@ -12,7 +12,7 @@ from yolo_edge.publication.collection import (
     SHORTEST_GRACE,
     Garbage,
     collect_garbage,
-    find_unreachable,
+    find_garbage,
 )
 from yolo_edge.publication.collection import retire as retire_version
 from yolo_edge.publication.layout import check_name, check_version
@@ -116,9 +116,9 @@ def collect(
     if name is not None:
         check_name(name, "model")
     place = open_store(store, endpoint_url=endpoint_url)
-    found, now = find_unreachable(place, name=name, grace=grace), datetime.now(UTC)
-    garbage = tuple(entry for entry in found if entry.due < now)
-    waiting = tuple(entry for entry in found if entry.due >= now)
+    found = find_garbage(place, name=name, grace=grace)
+    garbage = tuple(entry for entry in found if entry.is_due)
+    waiting = tuple(entry for entry in found if entry not in garbage)
     if dry_run:
         return Collection(place.address, garbage, deleted=False, waiting=waiting)
     deleted = collect_garbage(place, garbage, grace=grace)
