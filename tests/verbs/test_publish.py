@@ -104,7 +104,10 @@ def test_no_terminal_is_so_narrow_that_an_address_is_cut(variant, site, capsys, 
 MISSPELT = {
     "channels lit": "no model lit in file://",
     "history lit": "there are: lite",
+    "history lit --channel stable": "no model lit in file://",
     "releases lit": "there are: lite",
+    "collect --name lit": "there are: lite",
+    "collect --name lit --dry-run": "no model lit in file://",
 }
 
 
@@ -116,14 +119,21 @@ def test_misspelt_models_are_told(command, variant, site, capsys):
     answer(capsys, "publish", variant, "--name", "lite", "--version", "1.0.0")
     assert MISSPELT[command] in answer(capsys, *command.split(), code=5)
     assert answer(capsys, "channels", "lite") == answer(capsys, "history", "lite") == [], "it is there, and has none"
+    assert answer(capsys, "collect", "--name", "lite")["garbage"] == []
+    assert "no channel stable" in answer(capsys, "history", "lite", "--channel", "stable", code=5)
 
 
-@pytest.mark.parametrize("command", ["channels lite", "history lite", "releases"])
+@pytest.mark.parametrize(
+    "command", ["channels lite", "history lite", "history lite --channel stable", "releases", "collect"]
+)
 def test_folder_that_is_not_there_is_told(command, site, capsys):
     assert f"There is no folder {site}" in answer(capsys, *command.split(), code=3)
+    assert not site.exists()
     site.mkdir()
     if command == "releases":
         assert answer(capsys, command) == []
+    if command == "collect":
+        assert answer(capsys, command)["garbage"] == []
 
 
 def test_what_collect_will_take_is_told_before(variant, site, capsys):

@@ -15,6 +15,7 @@ from yolo_edge.publication.collection import (
     find_garbage,
 )
 from yolo_edge.publication.collection import retire as retire_version
+from yolo_edge.publication.inventory import require_something
 from yolo_edge.publication.layout import check_name, check_version
 from yolo_edge.publication.store import open_store
 
@@ -106,6 +107,8 @@ def collect(
 
     Raises:
         UsageError: a name or address cannot be one, or the grace is too short.
+        InputError: the store is a folder that is not there.
+        ConflictError: there is no such model.
         NetworkError: the store is not reached, or refuses.
         ModelError: a document in it is damaged; nothing is deleted then.
     """
@@ -117,6 +120,8 @@ def collect(
         check_name(name, "model")
     place = open_store(store, endpoint_url=endpoint_url)
     found = find_garbage(place, name=name, grace=grace)
+    if not found:
+        require_something(place, name)
     garbage = tuple(entry for entry in found if entry.is_due)
     waiting = tuple(entry for entry in found if entry not in garbage)
     if dry_run:
