@@ -8,11 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from yolo_edge.addresses import site_address
 from yolo_edge.console import say
 from yolo_edge.errors import UsageError
 from yolo_edge.publication.channel import Flip
 from yolo_edge.publication.content import Compression, read_content
-from yolo_edge.publication.delivery import Received, look_at_release
+from yolo_edge.publication.delivery import Received, address_of, look_at_release
 from yolo_edge.publication.layout import channel_key, check_name, check_version, record_key, version_prefix
 from yolo_edge.publication.promotion import Flipping, promote
 from yolo_edge.publication.record import CommitRecord
@@ -73,7 +74,7 @@ class Publication:
 
     def address(self, key: str) -> str:
         """Return where a page loads an object; its key where nobody said at which address the store is served."""
-        return key if self.url is None else f"{self.url.rstrip('/')}/{key}"
+        return key if self.url is None else address_of(self.url, key)
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
@@ -158,6 +159,8 @@ def publish(
         MissingComponentError: a package is missing that the store or the signature needs.
     """
     name, version = check_name(name, "model"), check_version(version)
+    if url is not None:
+        site_address(url)
     if channel is not None:
         check_name(channel, "channel")
     elif expect is not None or expires is not None:
