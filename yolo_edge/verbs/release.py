@@ -127,8 +127,10 @@ def release(
 
 
 def _state_of(publication: Publication | None) -> State:
-    if publication is None or publication.state == "dry run":
+    if publication is None:
         return "to make"
+    if publication.planned is not None:
+        return "reused" if publication.planned.published else "to make"
     return "made" if publication.state == "published" else "reused"
 
 
