@@ -13,6 +13,7 @@ from yolo_edge.photos.description import Description, known_descriptions
 from yolo_edge.photos.fetching import FetchedSet, fetch_set
 from yolo_edge.photos.record import cached_directory, is_fetched, read_record
 from yolo_edge.photos.sources.described import describe
+from yolo_edge.verbs.seed import check_seed
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def fetch_benchmark(
     """
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit} leaves no photo.", fix="Give 1 or more.")
+    check_seed(seed)
     if source_url is not None:
         site_address(source_url)  # the record of the set keeps it
     description = describe(str(name))
