@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "yolo_edge"
 
 FLOORS = (
     {"errors"},
-    {"console", "figures", "files", "cache", "downloads", "schema", "threads"},
+    {"addresses", "console", "figures", "files", "cache", "downloads", "schema", "threads"},
     {"pose", "tfjs", "checkpoint", "photos"},
     {"quantization"},
     {"lowering"},

@@ -21,6 +21,7 @@ def test_a_gate_is_read(tmp_path):
         ("gate: 7", "is no recipe: gate"),
         ("gate: {mean_oks: high}", "is no recipe: gate.mean_oks"),
         ("gates: {}", "is no recipe: gates"),
+        ("seed: -1", "is no recipe: seed: Input should be greater than or equal to 0"),
         ("- 1", "is no recipe"),
         ("\x80", "yaml"),
     ],

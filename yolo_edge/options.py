@@ -13,7 +13,7 @@ CalibrationOption = Annotated[
     str | None, typer.Option(help="Photos to calibrate on: a folder, COCO json, data yaml, builtin; int8: none too.")
 ]
 SamplesOption = Annotated[int, typer.Option(min=8, help="Calibration inputs to compose, and the most photos to read.")]
-SeedOption = Annotated[int, typer.Option(help="Of the choice of photos and of the calibration.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Of the choice of photos and of the calibration.")]
 MaxBytesOption = Annotated[str | None, typer.Option(help="rd: budget on the wire, as 1.4MB.")]
 BitsOption = Annotated[float | None, typer.Option(help="rd: budget in bits on the wire a parameter.")]
 PlanOption = Annotated[Path | None, typer.Option(help="A quantization.yaml to repeat.")]

@@ -79,6 +79,7 @@ FILE = SET["files"][0]
         ({"photos": {"url": "photos/", "sha256": "recorded"}}, "photos.url"),
         ({"photos": {"url": "photos/{file_name}", "sha256": "0" * 64}}, "photos.sha256"),
         ({"subset": {"limit": 0}}, "subset.limit"),
+        ({"subset": {"limit": 1, "seed": -1}}, "subset.seed"),
     ],
 )
 def test_wrong_descriptions_are_named(change, where):

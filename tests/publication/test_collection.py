@@ -13,7 +13,7 @@ import pytest
 from tests.publication.directories import make_variant
 from tests.publication.test_release import content_of, publish, whole
 from yolo_edge.errors import ConflictError
-from yolo_edge.publication.collection import collect_garbage, find_garbage, retire
+from yolo_edge.publication.collection import GRACE, Garbage, collect_garbage, find_garbage, retire
 from yolo_edge.publication.content import Compression, read_content
 from yolo_edge.publication.inventory import list_releases
 from yolo_edge.publication.layout import LEASE_HEADERS, file_headers, record_key
@@ -42,25 +42,32 @@ def leave_half(store: Store) -> str:
     return key
 
 
+def due(store: Store, grace: timedelta = GRACE) -> tuple[Garbage, ...]:
+    """What can go now."""
+    return tuple(entry for entry in find_garbage(store, grace=grace) if entry.is_due)
+
+
 def test_old_uncommitted_files_go_and_all_else_stays(local, tmp_path):
     done = publish(local, content_of(tmp_path))
     half = leave_half(local)
-    assert find_garbage(local) == (), "somebody may be about to finish"
+    assert due(local) == (), "somebody may be about to finish"
+    assert collect_garbage(local, find_garbage(local)) == (), "what is not due yet is not taken"
+    assert local.head(half) is not None
     age(local, 8)
-    (garbage,) = find_garbage(local)
+    (garbage,) = due(local)
     assert (garbage.reason, garbage.version, len(garbage.keys)) == ("never committed", "3.0.0", 2)
     assert collect_garbage(local, [garbage]) == (garbage,)
     assert local.head(half) is None
     assert whole(local, done.record)
-    assert find_garbage(local) == ()
+    assert due(local) == ()
 
 
 def test_on_s3_the_age_is_the_services(store, tmp_path):
     publish(store, content_of(tmp_path))
     leave_half(store)
-    assert find_garbage(store) == ()
+    assert due(store) == ()
     time.sleep(1.1)  # services keep whole seconds
-    (garbage,) = find_garbage(store, grace=timedelta(0))
+    (garbage,) = due(store, grace=timedelta(0))
     assert garbage.reason == "never committed"
     assert collect_garbage(store, [garbage], grace=timedelta(0)) == (garbage,)
     assert not list(store.list("models/lite/3.0.0/"))
@@ -69,7 +76,7 @@ def test_on_s3_the_age_is_the_services(store, tmp_path):
 def test_a_publisher_that_begins_meanwhile_keeps_its_files(local):
     half = leave_half(local)
     age(local, 8)
-    garbage = find_garbage(local)
+    garbage = due(local)
     local.put_once("models/lite/3.0.0/0123456789abcdef/publishing-ab.json", b"{}", LEASE_HEADERS)
     assert collect_garbage(local, garbage) == ()
     assert local.head(half) is not None
@@ -80,7 +87,7 @@ def test_the_losers_files_go(local, tmp_path):
     key = "models/lite/1.0.0/fedcba9876543210/int8/model.json"
     local.put_once(key, b"{}", file_headers(key, None))
     age(local, 8)
-    (garbage,) = find_garbage(local)
+    (garbage,) = due(local)
     assert garbage.prefix == "models/lite/1.0.0/fedcba9876543210/"
     collect_garbage(local, [garbage])
     assert whole(local, winner.record)
@@ -91,7 +98,7 @@ def test_forgotten_leases_go_alone(local, tmp_path):
     lease = f"models/lite/1.0.0/{done.record.base}publishing-ab.json"
     local.put_once(lease, b"{}", LEASE_HEADERS)
     age(local, 8)
-    (garbage,) = find_garbage(local)
+    (garbage,) = due(local)
     assert (garbage.reason, garbage.keys) == ("forgotten lease", (lease,))
     collect_garbage(local, [garbage])
     assert whole(local, done.record)
@@ -102,9 +109,9 @@ def test_a_retired_version_goes_after_the_grace_and_is_never_used_again(local, t
     done = publish(local, content)
     assert retire(local, "lite", "1.0.0")
     assert not retire(local, "lite", "1.0.0"), "twice is once"
-    assert find_garbage(local) == ()
+    assert due(local) == ()
     age(local, 8)
-    (garbage,) = find_garbage(local)
+    (garbage,) = due(local)
     assert garbage.reason == "retired"
     collect_garbage(local, [garbage])
     assert [listed.key for listed in local.list()] == [record_key("lite", "1.0.0"), "models/lite/1.0.0/retired.json"]
@@ -169,7 +176,7 @@ def test_a_publisher_who_comes_between_the_look_and_the_deletion_puts_all_back(l
     done = publish(local, content)
     local.delete(record_key("lite", "1.0.0"))
     age(local, 9)
-    garbage = find_garbage(local)
+    garbage = due(local)
     assert [entry.reason for entry in garbage] == ["never committed"]
     committed = threading.Event()
 

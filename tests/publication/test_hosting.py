@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from yolo_edge.publication.hosting import MOST_RULES, headers_file
+from yolo_edge.publication.hosting import MOST_RULES, count_rules, headers_file
 from yolo_edge.publication.layout import (
     CHANNEL_HEADERS,
     RECORD_HEADERS,
@@ -78,12 +80,38 @@ def brotli_of_one_file(number: int, file: str) -> str | None:
     return "br" if file == "web/index.js" else None
 
 
+def brotli_of_everything_since_the_second(number: int, file: str) -> str | None:
+    return "br" if number and file.endswith((".bin", ".json", ".js")) else None
+
+
+def brotli_of_the_first(number: int, file: str) -> str | None:
+    return None if number else "br"
+
+
+def brotli_of_json(number: int, file: str) -> str | None:
+    """While records and channels are never compressed."""
+    return "br" if file.endswith(".json") else None
+
+
+def brotli_of_a_few(number: int, file: str) -> str | None:
+    return "br" if number % 50 in (3, 4) and file.endswith(".bin") else None
+
+
+MIXTURES = (
+    *(brotli_since_the_second, brotli_of_one_file, brotli_of_everything_since_the_second),
+    *(brotli_of_the_first, brotli_of_json, brotli_of_a_few),
+)
+
+
 @pytest.mark.parametrize("host", [cloudflare, netlify])
-@pytest.mark.parametrize("encoding", [lambda number, file: None, brotli_since_the_second, brotli_of_one_file])
+@pytest.mark.parametrize("encoding", [lambda number, file: None, *MIXTURES])
 @pytest.mark.parametrize("more", [{}, {"models/lite/channels/manifest.json": CHANNEL_HEADERS}])
 def test_each_file_gets_what_it_was_stored_with_and_other_origins_may_read_it(host, encoding, more):
-    objects = store_of(3, encoding) | more
-    text = headers_file(objects)
+    objects = store_of(12, encoding) | more
+    require_served(objects, headers_file(objects), host)
+
+
+def require_served(objects: dict[str, Headers], text: str, host: Callable[[str], re.Pattern[str]]) -> None:
     for key, headers in objects.items():
         sent = served(text, f"/{key}", host)
         assert sent.pop("Access-Control-Allow-Origin") == "*"
@@ -91,8 +119,28 @@ def test_each_file_gets_what_it_was_stored_with_and_other_origins_may_read_it(ho
         assert sent == headers.named(), key
 
 
+@pytest.mark.parametrize("host", [cloudflare, netlify])
+@given(
+    names=st.lists(st.sampled_from(["lite", "lit", "l"]), min_size=1, max_size=2, unique=True),
+    encoded=st.sets(st.tuples(st.integers(0, 12), st.sampled_from(FILES)), max_size=40),
+)
+@settings(max_examples=40)
+def test_no_mixture_gives_a_file_the_headers_of_another(host, names, encoded):
+    plain = store_of(13)
+    store = store_of(13, lambda number, file: "br" if (number, file) in encoded else None)
+    objects = {key.replace("/lite/", f"/{names[-1]}/"): headers for key, headers in plain.items()}
+    objects |= {key.replace("/lite/", f"/{names[0]}/"): headers for key, headers in store.items()}
+    require_served(objects, headers_file(objects), host)
+
+
+@pytest.mark.parametrize("encoding", MIXTURES)
+@pytest.mark.parametrize("versions", [40, 99])
+def test_few_versions_that_differ_from_the_others_take_few_rules(encoding, versions):
+    assert count_rules(headers_file(store_of(versions, encoding))) < MOST_RULES / 2
+
+
 def test_rules_grow_with_kinds_of_files_not_with_versions():
-    few, many = (len(re.findall(r"(?m)^/", headers_file(store_of(versions)))) for versions in (2, 200))
+    few, many = (count_rules(headers_file(store_of(versions))) for versions in (2, 200))
     assert few == many < MOST_RULES / 5
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from yolo_edge.console import TerminalReporter, reporting_to
 from yolo_edge.errors import ConflictError, InputError, OutputError, UsageError
 from yolo_edge.publication import local
+from yolo_edge.publication.hosting import MOST_RULES
 from yolo_edge.publication.local import LocalStore
 from yolo_edge.publication.store import Headers, open_store
 
@@ -186,3 +188,16 @@ def test_headers_file_for_hosts(folder: LocalStore, tmp_path: Path):
     assert ".json" not in folder.write_headers_file().read_text()
     with pytest.raises(UsageError, match="_headers"):
         folder.put_once("_headers", b"", PLAIN)
+
+
+def test_more_rules_than_a_host_reads_are_told(folder: LocalStore, capsys: pytest.CaptureFixture[str]):
+    for number in range(MOST_RULES):
+        folder.put_once(f"elsewhere/{number}.json", b"data", JSON)
+    with reporting_to(TerminalReporter()):
+        folder.settle()
+        assert capsys.readouterr().err == ""
+        folder.put_once("elsewhere/one-more.json", b"data", JSON)
+        folder.settle()
+    said = " ".join(capsys.readouterr().err.split())
+    assert "_headers has 101 rules, and Cloudflare Pages reads the first 100" in said
+    assert "browsers cannot load" in said and "--precompress" in said and "retire" in said

@@ -43,6 +43,14 @@ def test_damaged_plan_is_named(tmp_path, content):
         read_plan(tmp_path / "broken.yaml")
 
 
+def test_plan_with_a_negative_seed_is_refused(tmp_path):
+    write_plan(PLAN, tmp_path)
+    path = tmp_path / PLAN_FILE
+    path.write_text(path.read_text().replace("seed: 3", "seed: -3"))
+    with pytest.raises(InputError, match="is not a quantization plan"):
+        read_plan(path)
+
+
 def test_missing_plan_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nothing.yaml cannot be read"):
         read_plan(tmp_path / "nothing.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from onnx import numpy_helper
 import yolo_edge
 from tests.nets import photo_batch
 from tests.quantization.conftest import BUDGET, SAMPLES
-from tests.quantization.tiny_pose import HEAD, tiny_pose
+from tests.quantization.tiny_pose import HEAD, tiny_pose, write_tiny_pose
+from yolo_edge import cli
 from yolo_edge.bundle.manifest import read_manifest
 from yolo_edge.errors import InputError, ModelError, UsageError
 from yolo_edge.pose.head import read_head
@@ -81,6 +83,20 @@ def test_impossible_budget_names_the_smallest_size(calibration_cache):
     request = QuantizationRequest(head=HEAD, samples=SAMPLES, max_bytes=2_000, measure=lambda encodings: 70_001)
     with pytest.raises(InputError, match=r"as small as 2,000 bytes: the smallest is about 70,001"):
         find_scheme("rd").encode(tiny_pose(), request)
+
+
+def test_convert_to_an_impossible_budget_leaves_nothing_behind(calibration_cache, tmp_path, capsys):
+    source, folder = write_tiny_pose(tmp_path / "tiny.onnx"), tmp_path / "models"
+    folder.mkdir()
+    command = ["convert", source, "-o", folder / "out", "--quantize", "rd", "--samples", SAMPLES, "--max-bytes"]
+    assert cli.run([*map(str, command), "2kB"]) == 3
+    out, err = capsys.readouterr()
+    told = re.search(r"cannot be made as small as 2,000 bytes: the smallest is about ([\d,]+)", err)
+    assert told and out == "" and "\n  fix: Give a larger --max-bytes" in err
+    assert list(folder.iterdir()) == []
+    smallest = int(told[1].replace(",", ""))
+    assert cli.run([*map(str, command), str(smallest + 500)]) == 0
+    assert smallest <= read_manifest(folder / "out").wire_bytes <= smallest + 500
 
 
 @pytest.mark.parametrize("scheme", PLANNED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -50,6 +51,21 @@ def tiny_pose(kernels: dict[str, np.ndarray] | None = None) -> onnx.ModelProto:
         helper.make_node("Concat", ["box", "unit"], ["output0"], axis=1),
     ]
     return _model(nodes, weights)
+
+
+def write_tiny_pose(path: Path) -> Path:
+    """Write the model as a file that ``convert`` takes: 20 of its anchors stand for those of the coarser strides."""
+    model = tiny_pose()
+    graph = model.graph
+    graph.node[-1].output[0] = "fine"
+    graph.initializer.append(numpy_helper.from_array(np.array([20, 44]), "parts"))
+    graph.node.append(helper.make_node("Split", ["fine", "parts"], ["coarse", "left out"], axis=2))
+    graph.node.append(helper.make_node("Concat", ["fine", "coarse"], ["output0"], axis=2))
+    graph.output[0].type.tensor_type.shape.dim[2].dim_value = 64 + 16 + 4
+    metadata = {"task": "pose", "names": "{0: 'person'}", "kpt_shape": "[17, 3]", "stride": "32", "license": "MIT"}
+    helper.set_model_props(model, metadata)
+    onnx.save(model, path)
+    return path
 
 
 def pose_without_convolutions() -> onnx.ModelProto:

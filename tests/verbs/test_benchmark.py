@@ -89,7 +89,7 @@ def test_what_cannot_be_fetched(site, yaml_file, tmp_path, capsys):  # noqa: F81
         yolo_edge.fetch_benchmark("nothing")
     with pytest.raises(UsageError, match="leaves no photo"):
         yolo_edge.fetch_benchmark("builtin", limit=0)
-    with pytest.raises(UsageError, match="is no address"):
+    with pytest.raises(UsageError, match="is not an http or https address"):
         yolo_edge.fetch_benchmark("builtin", source_url="file:///etc")
     del site.files["/labels.zip"]
     assert cli.run(["-q", "benchmark", "fetch", str(yaml_file), "-o", str(tmp_path / "set")]) == 6

@@ -110,7 +110,7 @@ def test_verb(stand_in: forgetful.Service, tmp_path: Path, monkeypatch: pytest.M
     [
         ([], "--store"),
         (["--store", "gs://bucket"], "no kind of store"),
-        (["--store", "site", "--url", "cdn.example"], "not the address of a site"),
+        (["--store", "site", "--url", "cdn.example"], "cdn.example is not an http or https address"),
         (["--store", "site", "--endpoint-url", "https://host"], "no endpoint"),
     ],
 )

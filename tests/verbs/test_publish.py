@@ -104,7 +104,10 @@ def test_no_terminal_is_so_narrow_that_an_address_is_cut(variant, site, capsys, 
 MISSPELT = {
     "channels lit": "no model lit in file://",
     "history lit": "there are: lite",
+    "history lit --channel stable": "no model lit in file://",
     "releases lit": "there are: lite",
+    "collect --name lit": "there are: lite",
+    "collect --name lit --dry-run": "no model lit in file://",
 }
 
 
@@ -116,14 +119,21 @@ def test_misspelt_models_are_told(command, variant, site, capsys):
     answer(capsys, "publish", variant, "--name", "lite", "--version", "1.0.0")
     assert MISSPELT[command] in answer(capsys, *command.split(), code=5)
     assert answer(capsys, "channels", "lite") == answer(capsys, "history", "lite") == [], "it is there, and has none"
+    assert answer(capsys, "collect", "--name", "lite")["garbage"] == []
+    assert "no channel stable" in answer(capsys, "history", "lite", "--channel", "stable", code=5)
 
 
-@pytest.mark.parametrize("command", ["channels lite", "history lite", "releases"])
+@pytest.mark.parametrize(
+    "command", ["channels lite", "history lite", "history lite --channel stable", "releases", "collect"]
+)
 def test_folder_that_is_not_there_is_told(command, site, capsys):
     assert f"There is no folder {site}" in answer(capsys, *command.split(), code=3)
+    assert not site.exists()
     site.mkdir()
     if command == "releases":
         assert answer(capsys, command) == []
+    if command == "collect":
+        assert answer(capsys, command)["garbage"] == []
 
 
 def test_what_collect_will_take_is_told_before(variant, site, capsys):
@@ -157,9 +167,49 @@ def test_dry_run_writes_nothing(variant, site, capsys):
     assert planned["state"] == "dry run"
     assert cli.run(["publish", str(variant), "--name", "lite", "--version", "1.0.0", "--dry-run"]) == 0
     out = capsys.readouterr().out
-    assert f"would upload  {planned['files']} files, {megabytes(planned['stored_bytes'])}" in out
+    files = planned["files"]
+    assert f"would upload  {files} of {files} files, {megabytes(planned['stored_bytes'])}" in out
+    assert planned["planned"] == {"published": False, "files": files, "bytes": planned["stored_bytes"]}
     assert not site.exists()
     assert answer(capsys, "publish", variant, "--name", "lite", "--version", "1.0.0")["release"] == planned["release"]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_dry_run_tells_what_is_there_already(variant, site, tmp_path, capsys):
+    publish = ["publish", str(variant), "--name", "lite", "--version", "1.0.0", "--channel", "stable"]
+    done = answer(capsys, *publish)
+    before = contents(site)
+    assert cli.run([*publish, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert f"would upload  0 of {done['files']} files, 0.0 kB" in out and "dry run, published already" in out
+    assert "stable is at 1.0.0, seq 1" in out and f"channel file: {done['channel']['key']}" in out
+    better = make_variant(tmp_path / "better", seed=1)
+    assert "raise the version" in answer(
+        capsys, "publish", better, "--name", "lite", "--version", "1.0.0", "--dry-run", code=5
+    )
+    next_one = ["publish", str(better), "--name", "lite", "--version", "1.1.0", "--channel", "stable", "--dry-run"]
+    assert cli.run(next_one) == 0
+    assert "stable would be at 1.1.0, seq 2" in capsys.readouterr().out
+    assert "not at 9.0.0" in answer(capsys, *next_one, "--expect", "9.0.0", code=5)
+    assert contents(site) == before
+
+
+def test_dry_run_counts_what_a_broken_publisher_left_or_somebody_deleted(variant, site, capsys):
+    publish = ["publish", variant, "--name", "lite", "--version", "1.0.0"]
+    done = answer(capsys, *publish)
+    shard = next(site.rglob("*.bin"))
+    size = shard.stat().st_size
+    shard.unlink()
+    one_missing = {"files": 1, "bytes": size}
+    assert answer(capsys, *publish, "--dry-run")["planned"] == {"published": True, **one_missing}
+    (site / done["record"]).unlink()
+    assert answer(capsys, *publish, "--dry-run")["planned"] == {"published": False, **one_missing}
+    assert answer(capsys, *publish)["files_written"] == 1
+    answer(capsys, "retire", "lite", "1.0.0")
+    assert "was retired" in answer(capsys, *publish, "--dry-run", code=5)
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,8 @@ def test_run_again_and_changed(folder, weights, tmp_path, capsys):
 
     again = yolo_edge.release(recipe, version="1.0.0", **options)
     assert set(states(again).values()) == {"reused"}
+    planned = yolo_edge.release(recipe, version="1.0.0", dry_run=True, **options)
+    assert set(states(planned).values()) == {"reused"}
     planned = yolo_edge.release(recipe, version="1.1.0", dry_run=True, **options)
     assert states(planned)["publish"] == "to make"
     assert planned.publication.record.release == first.publication.record.release

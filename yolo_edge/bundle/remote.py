@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import brotli
 
+from yolo_edge.addresses import told_address, web_address
 from yolo_edge.bundle.manifest import Manifest, read_manifest
 from yolo_edge.console import progress
 from yolo_edge.errors import ModelError, NetworkError, UsageError
@@ -134,18 +135,12 @@ def _directory_of(address: str) -> _Base:
 
 def _checked(address: str) -> SplitResult:
     fix = "Give the https address of a converted directory, or of its model.json."
-    try:
-        parts = urlsplit(address)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"{address} is no address: {error}.", fix=fix) from error
-    if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(f"{address} is not an http or https address.", fix=fix)
-    if parts.username is not None:
-        raise UsageError("The address holds a user name, which is not sent.", fix="Leave it out.")
-    if parts.scheme == "http" and not _is_this_machine(host):
+    parts = web_address(address, fix=fix)
+    if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
         raise UsageError(
-            f"{address} is plain http: what arrives may have been changed on its way, the manifest included.", fix=fix
+            f"{told_address(address)} is plain http: what arrives may have been changed on its way, the manifest "
+            "included.",
+            fix=fix,
         )
     return parts
 

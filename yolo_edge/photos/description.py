@@ -87,7 +87,7 @@ class Subset(_Model):
     """
 
     limit: int = Field(gt=0)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
 
 
 class Description(_Model):

@@ -246,6 +246,7 @@ def flip(
     *,
     signer: Signer | None = None,
     lifetime: timedelta | None = None,
+    dry_run: bool = False,
 ) -> Flip:
     """Change a channel, whoever else is changing it.
 
@@ -256,6 +257,7 @@ def flip(
         decide: what to make of the present state; None leaves it. Called again when somebody else was quicker.
         signer: what the file is signed with.
         lifetime: how long readers may trust the file; None for ever.
+        dry_run: write nothing, and return what would be done.
 
     Raises:
         ConflictError: ``decide`` raised it, others were quicker time and again, or the file is signed and there is no
@@ -276,6 +278,8 @@ def flip(
             return Flip(current, current, changed=False)
         assert change is not None
         following = sign(_following(name, channel, current, change, nonce, lifetime), signer)
+        if dry_run:
+            return Flip(following, current, changed=True)
         attempts.append((following, current))
         try:
             store.swap(key, following.to_bytes(), CHANNEL_HEADERS, etag)

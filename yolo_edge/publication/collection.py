@@ -71,9 +71,14 @@ class Garbage:
     modified: datetime
     due: datetime
 
+    @property
+    def is_due(self) -> bool:
+        """Tell whether the grace is over."""
+        return self.due < datetime.now(UTC)
+
 
 def find_garbage(store: Store, *, name: str | None = None, grace: timedelta = GRACE) -> tuple[Garbage, ...]:
-    """Return what can go, in the order of its keys.
+    """Return what can go, now or once the grace is over, in the order of its keys.
 
     Args:
         store: to look at.
@@ -83,16 +88,11 @@ def find_garbage(store: Store, *, name: str | None = None, grace: timedelta = GR
     Raises:
         ModelError: a commit record or channel file is damaged: nothing is said to be garbage then.
     """
-    return tuple(entry for entry in find_unreachable(store, name=name, grace=grace) if _is_due(entry))
-
-
-def find_unreachable(store: Store, *, name: str | None = None, grace: timedelta = GRACE) -> tuple[Garbage, ...]:
-    """Return what can go, and what can once the grace is over; see :func:`find_garbage`."""
     return _unreachable_below(store, name_prefix(name) if name else models_prefix(), grace)
 
 
 def collect_garbage(store: Store, garbage: Iterable[Garbage], *, grace: timedelta = GRACE) -> tuple[Garbage, ...]:
-    """Delete what :func:`find_garbage` found and still is.
+    """Delete what :func:`find_garbage` found, is due, and still is garbage.
 
     Each release is marked, and then looked at again. A publisher leaves a lease and its record, and then looks for the
     mark. So one of the two sees the other: either the release stays, or the publisher waits and puts back what went.
@@ -108,7 +108,7 @@ def collect_garbage(store: Store, garbage: Iterable[Garbage], *, grace: timedelt
     ):
         for entry in garbage:
             with _marked(store, entry):
-                if _is_due(entry) and entry in _unreachable_below(
+                if entry.is_due and entry in _unreachable_below(
                     store, version_prefix(entry.name, entry.version), grace
                 ):
                     list(threads.map(store.delete, entry.keys))
@@ -149,10 +149,6 @@ def retire(store: Store, name: str, version: str) -> bool:
         store.delete(key)
         raise
     return written
-
-
-def _is_due(entry: Garbage) -> bool:
-    return entry.due < datetime.now(UTC)
 
 
 def _unreachable_below(store: Store, prefix: str, grace: timedelta) -> tuple[Garbage, ...]:

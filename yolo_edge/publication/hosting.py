@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from itertools import takewhile
 from pathlib import PurePosixPath
 
 from yolo_edge.publication.layout import CHANNELS, models_prefix
@@ -20,14 +21,17 @@ HEADERS_FILE = "_headers"
 """Its name, at the top of a folder that is deployed; never an object."""
 
 MOST_RULES = 100
-"""What Cloudflare Pages reads of it."""
+"""What Cloudflare Pages reads of it: the rules after them count for nothing there."""
 
 _FOR_EVERY_PAGE = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
 _NAME_PARTS = 2  # models/<name>
 _DOCUMENT_PARTS = 4  # models/<name>/<version>/manifest.json, models/<name>/channels/<channel>.json
 _FILE_PARTS = 6  # models/<name>/<version>/<release16>/<variant>/model.json, or deeper
+_ANY_RELEASE = f"/{models_prefix()}:name/:version/:release"
 
 _Pattern = Callable[[str], str]
+_Rule = tuple[str, str]
+_Values = Mapping[str, str | None]  # key → value of one header; None for objects without it
 
 
 def headers_file(objects: Mapping[str, Headers]) -> str:
@@ -39,8 +43,7 @@ def headers_file(objects: Mapping[str, Headers]) -> str:
     rules: dict[str, dict[str, str]] = defaultdict(dict)
     for header in ("Content-Type", "Content-Encoding", "Cache-Control"):
         values = {key: headers.named().get(header) for key, headers in objects.items()}
-        ladder = _by_place(objects) if header == "Cache-Control" else _BY_ENDING
-        for path, value in _summed_up(values, ladder):
+        for path, value in (_by_place if header == "Cache-Control" else _by_ending)(values):
             rules[path][header] = value
     if any(key.startswith(models_prefix()) for key in objects):
         rules[f"/{models_prefix()}*"] |= _FOR_EVERY_PAGE
@@ -50,23 +53,99 @@ def headers_file(objects: Mapping[str, Headers]) -> str:
     )
 
 
-def _summed_up(values: Mapping[str, str | None], ladder: tuple[_Pattern, ...]) -> Iterable[tuple[str, str]]:
-    """Yield paths with the value of all their objects, each object under one path, on the highest rung that fits.
+def count_rules(text: str) -> int:
+    """Return how many rules a file has; see :data:`MOST_RULES`."""
+    return sum(line.startswith("/") for line in text.splitlines())
+
+
+def _alike(values: _Values, pattern: _Pattern) -> tuple[list[_Rule], list[_Values]]:
+    """Return paths with the value of all their objects, and the groups of objects that do not have one value.
 
     Args:
-        values: key → value of one header; None for objects without it.
-        ladder: key → path, wider ones first. All keys of one path are among ``values``.
+        values: of one header.
+        pattern: key → path. All objects of one path are among ``values``.
     """
-    pattern, narrower = ladder[0], ladder[1:]
     groups: dict[str, dict[str, str | None]] = defaultdict(dict)
     for key, value in values.items():
         groups[pattern(key)][key] = value
+    rules: list[_Rule] = []
+    mixed: list[_Values] = []
     for path, group in groups.items():
         value, *others = set(group.values())
         if others:
-            yield from _summed_up(group, narrower)
+            mixed.append(group)
         elif value is not None:
-            yield path, value
+            rules.append((path, value))
+    return rules, mixed
+
+
+def _by_ending(values: _Values) -> list[_Rule]:
+    """Sum up a header that depends on the kind of a file.
+
+    Where not all of a kind are alike, by beginnings of their keys or file by file, whichever takes fewer rules.
+    """
+    rules, mixed = _alike(values, _ending)
+    for group in mixed:
+        by_beginning = _by_beginning(group, PurePosixPath(next(iter(group))).suffix)
+        by_file = _by_file(group)
+        rules += by_beginning if len(by_beginning) <= len(by_file) else by_file
+    return rules
+
+
+def _by_beginning(group: _Values, end: str) -> list[_Rule]:
+    """Sum up as ``/models/lite/1.1*.bin``: the shortest beginnings of keys whose objects are alike.
+
+    So the many versions that are alike share a few rules, and the few others have theirs.
+
+    Args:
+        group: not all alike.
+        end: of all keys of the group, and of no other key that begins as they do.
+    """
+    length = len(_beginning(group, end)) + 1
+
+    def path(key: str) -> str:
+        stem = key.removesuffix(end)
+        return f"/{stem[:length]}*{end}" if len(stem) >= length else _exactly(key)
+
+    rules, mixed = _alike(group, path)
+    return rules + [rule for part in mixed for rule in _by_beginning(part, end)]
+
+
+def _by_file(group: _Values) -> list[_Rule]:
+    """Sum up as ``/models/:name/:version/:release/int8/model.json``: each file in all releases that are alike.
+
+    Args:
+        group: all objects of one kind.
+    """
+    rules, kinds = _alike(group, _ending_in_releases)
+    for kind in kinds:
+        more, files = _alike(kind, _file)
+        rules += more
+        for file in files:
+            end = _inside(next(iter(file)))
+            start = _beginning(file, end)
+            is_alone = not any(key.endswith(end) and key.startswith(start) for key in group.keys() - file.keys())
+            rules += _by_beginning(file, end) if is_alone else _alike(file, _exactly)[0]
+    return rules
+
+
+def _by_place(values: _Values) -> list[_Rule]:
+    """Sum up what depends on where an object lies: channel, record, or file of a release."""
+    named_like_channels = {key.split("/")[-1] for key in values if _is_channel(key)}
+
+    def place(key: str) -> str:
+        parts = key.split("/")
+        if not key.startswith(models_prefix()):
+            return _exactly(key)
+        if _is_channel(key):
+            return f"/{models_prefix()}:name/{CHANNELS}/:channel"
+        if len(parts) == _DOCUMENT_PARTS and parts[-1] not in named_like_channels:
+            return f"/{models_prefix()}:name/:version/{parts[-1]}"
+        # One part more than needed: at Netlify a last /* stands for nothing too, and this one may not match a channel.
+        return f"{_ANY_RELEASE}/:part/*" if _is_released(key) else _exactly(key)
+
+    rules, mixed = _alike(values, place)
+    return rules + [rule for group in mixed for rule in _alike(group, _exactly)[0]]
 
 
 def _exactly(key: str) -> str:
@@ -79,33 +158,31 @@ def _ending(key: str) -> str:
     return f"/{models_prefix()}*{suffix}" if suffix and key.startswith(models_prefix()) else _exactly(key)
 
 
-def _ending_in_release(key: str) -> str:
-    """``/models/lite/1.0.0/0123456789abcdef/*.bin``: those of one release."""
-    parts = key.split("/")
-    suffix = PurePosixPath(key).suffix
-    is_file = suffix and key.startswith(models_prefix()) and len(parts) >= _FILE_PARTS
-    return f"/{'/'.join(parts[:_DOCUMENT_PARTS])}/*{suffix}" if is_file else _exactly(key)
+def _ending_in_releases(key: str) -> str:
+    """``/models/:name/:version/:release/:part/*.json``: those of releases alone, no records and no channels."""
+    return f"{_ANY_RELEASE}/:part/*{PurePosixPath(key).suffix}" if _is_released(key) else _exactly(key)
 
 
-_BY_ENDING = (_ending, _ending_in_release, _exactly)
+def _file(key: str) -> str:
+    """``/models/:name/:version/:release/int8/model.json``: the same file of all releases."""
+    return _ANY_RELEASE + _inside(key) if _is_released(key) else _exactly(key)
 
 
-def _by_place(keys: Iterable[str]) -> tuple[_Pattern, ...]:
-    """Return the ladder for what depends on where an object lies: channel, record, or file of a release."""
-    named_like_channels = {key.split("/")[-1] for key in keys if _is_channel(key)}
+def _inside(key: str) -> str:
+    """Return the path inside a release, with a slash before it."""
+    return "/" + "/".join(key.split("/")[_DOCUMENT_PARTS:])
 
-    def place(key: str) -> str:
-        parts = key.split("/")
-        if not key.startswith(models_prefix()):
-            return _exactly(key)
-        if _is_channel(key):
-            return f"/{models_prefix()}:name/{CHANNELS}/:channel"
-        if len(parts) == _DOCUMENT_PARTS and parts[-1] not in named_like_channels:
-            return f"/{models_prefix()}:name/:version/{parts[-1]}"
-        # One part more than needed: at Netlify a last /* stands for nothing too, and this one may not match a channel.
-        return f"/{models_prefix()}:name/:version/:release/:part/*" if len(parts) >= _FILE_PARTS else _exactly(key)
 
-    return place, _exactly
+def _beginning(keys: Iterable[str], end: str) -> str:
+    """Return what keys begin with in common, without their ends."""
+    stems = [key.removesuffix(end) for key in keys]
+    first, last = min(stems), max(stems)
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return first[: len(list(alike))]
+
+
+def _is_released(key: str) -> bool:
+    return key.startswith(models_prefix()) and key.count("/") + 1 >= _FILE_PARTS
 
 
 def _is_channel(key: str) -> bool:

@@ -20,6 +20,7 @@ from yolo_edge.publication.layout import (
     split_key,
     version_order,
 )
+from yolo_edge.publication.local import LocalStore
 from yolo_edge.publication.record import CommitRecord
 from yolo_edge.publication.release import read_record
 from yolo_edge.publication.store import ListedObject, Store
@@ -78,6 +79,23 @@ def require_model(store: Store, name: str) -> None:
         f"There is no model {name} in {store.address}.",
         fix=f"Check the name; there are: {others}." if others else "Check the address: no model is there at all.",
     )
+
+
+def require_something(store: Store, name: str | None = None) -> None:
+    """Tell what was misspelt from what is empty: do nothing where the folder of a store and a model are there.
+
+    Args:
+        store: where nothing was found.
+        name: of the model that was looked for; None for all.
+
+    Raises:
+        InputError: the store is a folder that is not there.
+        ConflictError: the store holds nothing of the model.
+    """
+    if isinstance(store, LocalStore):
+        store.require_folder()
+    if name is not None:
+        require_model(store, name)
 
 
 def list_releases(store: Store, name: str | None = None) -> tuple[Release, ...]:

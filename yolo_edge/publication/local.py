@@ -17,9 +17,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from yolo_edge.console import say
 from yolo_edge.errors import InputError, OutputError, UsageError
 from yolo_edge.files import explained
-from yolo_edge.publication.hosting import HEADERS_FILE, headers_file
+from yolo_edge.publication.hosting import HEADERS_FILE, MOST_RULES, count_rules, headers_file
 from yolo_edge.publication.store import (
     Headers,
     ListedObject,
@@ -138,7 +139,8 @@ class LocalStore:
     def write_headers_file(self) -> Path:
         """Write ``_headers``, as :mod:`yolo_edge.publication.hosting` says.
 
-        Files of other making are left to the host, which knows better what they are.
+        Files of other making are left to the host, which knows better what they are. A warning tells of more rules
+        than Cloudflare Pages reads.
 
         Returns:
             The path of the file, which is replaced if it is there.
@@ -150,7 +152,15 @@ class LocalStore:
         with self._locked(), explained(target):
             found = [self.head(listed.key) for listed in self.list()]
             known = {each.key: each.headers for each in found if each is not None and each.headers != _UNKNOWN}
-            _replace(target, headers_file(known).encode())
+            text = headers_file(known)
+            _replace(target, text.encode())
+        if count_rules(text) > MOST_RULES:
+            say(
+                f"Warning: {target} has {count_rules(text)} rules, and Cloudflare Pages reads the first {MOST_RULES}. "
+                "It serves the other files without their headers, so that browsers cannot load those stored as Brotli. "
+                "Publish all versions of the folder with the same --precompress and --precompress-json, or retire and "
+                "collect those that differ, or use another host; see docs/cdn.md."
+            )
         return target
 
     def _path(self, key: str) -> Path:

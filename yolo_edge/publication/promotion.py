@@ -30,6 +30,7 @@ class Flipping:
             whatever it is at.
         signer: what the file is signed with.
         lifetime: how long readers may trust the file; None for ever.
+        dry_run: write nothing, and return what would be done.
     """
 
     store: Store
@@ -38,6 +39,7 @@ class Flipping:
     expect: str | None = None
     signer: Signer | None = None
     lifetime: timedelta | None = None
+    dry_run: bool = False
 
     def require_expected(self, current: Channel | None) -> None:
         """Check that the channel is at what is expected.
@@ -189,6 +191,7 @@ def _flipped(flipping: Flipping, decide: Decide) -> Flip:
         decide,
         signer=flipping.signer,
         lifetime=flipping.lifetime,
+        dry_run=flipping.dry_run,
     )
     # Retiring marks the version first and looks at the channels then, so one of the two sees the other.
     versions = [result.channel.version, *([result.channel.canary.version] if result.channel.canary else [])]

@@ -66,6 +66,23 @@ class PublishedRelease:
     bytes_written: int
 
 
+@dataclass(frozen=True)
+class PlannedRelease:
+    """What publishing would do.
+
+    Attributes:
+        record: the commit record, as it is in the store or would be.
+        published: whether the version is there already.
+        files: how many files would be created.
+        bytes: their stored bytes.
+    """
+
+    record: CommitRecord
+    published: bool
+    files: int
+    bytes: int
+
+
 def plan_release(
     content: Content, name: str, version: str, *, gate: GateRecord | None = None, signer: Signer | None = None
 ) -> CommitRecord:
@@ -102,7 +119,7 @@ def publish_release(
         retired = threads.submit(store.head, retirement_key(name, version))
         published = read_record(store, name, version)
         if retired.result() is not None:
-            raise ConflictError(f"{name} {version} was retired.", fix="A version is never used again: raise it.")
+            raise _retired(name, version)
         if published is None:
             done = _create(store, content, record, threads)
             if done is not None:
@@ -110,6 +127,30 @@ def publish_release(
             published = require_record(store, name, version)  # somebody else was quicker: perhaps with the same files
         _require_same(published, record, signer, store.address)
         return _heal(store, content, published, threads)
+
+
+def look_up_release(
+    store: Store, content: Content, record: CommitRecord, *, signer: Signer | None = None
+) -> PlannedRelease:
+    """Return what :func:`publish_release` would do, which takes the same. Nothing is written.
+
+    Raises:
+        ConflictError: the version was published with other files, unsigned or by another key, or was retired.
+        NetworkError: the store is not reached or refuses.
+    """
+    name, version = record.name, record.version
+    published = read_record(store, name, version)
+    if store.head(retirement_key(name, version)) is not None:
+        raise _retired(name, version)
+    if published is None:
+        base = version_prefix(name, version) + record.base
+        there = {listed.key for listed in store.list(base)}
+        missing = [file for file in content.files if base + file.path not in there]
+    else:
+        _require_same(published, record, signer, store.address)
+        missing = _missing(store, content, published)
+    size = sum(len(file.data) for file in missing)
+    return PlannedRelease(published or record, published is not None, len(missing), size)
 
 
 def read_record(store: Store, name: str, version: str) -> CommitRecord | None:
@@ -191,7 +232,14 @@ def _give_up(store: Store, lease: str) -> None:
 
 
 def _heal(store: Store, content: Content, published: CommitRecord, threads: ThreadPoolExecutor) -> PublishedRelease:
-    """Look at whether all files of a published version are there, and create those that are not."""
+    """Create those files of a published version that are not there any more."""
+    base = version_prefix(published.name, published.version) + published.base
+    written = _put_all(store, base, _missing(store, content, published), threads)
+    return PublishedRelease(published, False, len(written), sum(info.bytes for info in written))
+
+
+def _missing(store: Store, content: Content, published: CommitRecord) -> list[StoredFile]:
+    """Return those files of a published version that the store does not hold."""
     base = version_prefix(published.name, published.version) + published.base
     sizes = {listed.key.removeprefix(base): listed.bytes for listed in store.list(base)}
     missing = [path for path in published.files if path not in sizes]
@@ -208,8 +256,11 @@ def _heal(store: Store, content: Content, published: CommitRecord, threads: Thre
             f"{published.name} {published.version} lacks {lost[0]} in {store.address}; here it would be another file.",
             fix="Publish with the options, report and version of brotli of the first time.",
         )
-    written = _put_all(store, base, [here[path] for path in missing], threads)
-    return PublishedRelease(published, False, len(written), sum(info.bytes for info in written))
+    return [here[path] for path in missing]
+
+
+def _retired(name: str, version: str) -> ConflictError:
+    return ConflictError(f"{name} {version} was retired.", fix="A version is never used again: raise it.")
 
 
 def _require_same(published: CommitRecord, wanted: CommitRecord, signer: Signer | None, address: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from yolo_edge.errors import InputError, ModelError
 
@@ -31,7 +31,7 @@ class CalibrationRecord(BaseModel):
     photos: str
     count: int
     samples: int
-    seed: int
+    seed: int = Field(ge=0)
     digest: str
 
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yolo_edge.addresses import site_address
 from yolo_edge.console import say
 from yolo_edge.errors import UsageError
 from yolo_edge.photos.description import Description, known_descriptions
 from yolo_edge.photos.fetching import FetchedSet, fetch_set
 from yolo_edge.photos.record import cached_directory, is_fetched, read_record
 from yolo_edge.photos.sources.described import describe
+from yolo_edge.verbs.seed import check_seed
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,9 @@ def fetch_benchmark(
     """
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit} leaves no photo.", fix="Give 1 or more.")
-    if source_url is not None and not source_url.startswith(("http://", "https://")):
-        raise UsageError(f"{source_url!r} is no address.", fix="Give one that begins with http:// or https://.")
+    check_seed(seed)
+    if source_url is not None:
+        site_address(source_url)  # the record of the set keeps it
     description = describe(str(name))
     if description.kind == "builtin":
         say(f"{description.name} needs no fetching: its photos come with the ultralytics package")

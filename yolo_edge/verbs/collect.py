@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from yolo_edge.errors import UsageError
@@ -12,9 +12,10 @@ from yolo_edge.publication.collection import (
     SHORTEST_GRACE,
     Garbage,
     collect_garbage,
-    find_unreachable,
+    find_garbage,
 )
 from yolo_edge.publication.collection import retire as retire_version
+from yolo_edge.publication.inventory import require_something
 from yolo_edge.publication.layout import check_name, check_version
 from yolo_edge.publication.store import open_store
 
@@ -106,6 +107,8 @@ def collect(
 
     Raises:
         UsageError: a name or address cannot be one, or the grace is too short.
+        InputError: the store is a folder that is not there.
+        ConflictError: there is no such model.
         NetworkError: the store is not reached, or refuses.
         ModelError: a document in it is damaged; nothing is deleted then.
     """
@@ -116,9 +119,11 @@ def collect(
     if name is not None:
         check_name(name, "model")
     place = open_store(store, endpoint_url=endpoint_url)
-    found, now = find_unreachable(place, name=name, grace=grace), datetime.now(UTC)
-    garbage = tuple(entry for entry in found if entry.due < now)
-    waiting = tuple(entry for entry in found if entry.due >= now)
+    found = find_garbage(place, name=name, grace=grace)
+    if not found:
+        require_something(place, name)
+    garbage = tuple(entry for entry in found if entry.is_due)
+    waiting = tuple(entry for entry in found if entry not in garbage)
     if dry_run:
         return Collection(place.address, garbage, deleted=False, waiting=waiting)
     deleted = collect_garbage(place, garbage, grace=grace)

@@ -51,6 +51,7 @@ from yolo_edge.verbs.pipeline import (
     resolve_size,
     shipped_encodings,
 )
+from yolo_edge.verbs.seed import check_seed
 
 ONNX_FILE = "model.onnx"
 SENSITIVITY_TABLE = "sensitivity.csv"
@@ -147,7 +148,7 @@ def convert(
     request = QuantizationRequest(
         calibration=calibration,
         samples=samples,
-        seed=seed,
+        seed=check_seed(seed),
         max_bytes=None if max_bytes is None else parse_bytes(str(max_bytes)),
         plan=None if plan is None else read_plan(Path(plan)),
     )

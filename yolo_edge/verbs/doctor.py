@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from yolo_edge.addresses import site_address
 from yolo_edge.errors import NetworkError
 from yolo_edge.publication.checks.subject import Need
 from yolo_edge.publication.doctor import CheckResult, examine
@@ -78,5 +79,7 @@ def doctor(store: str | Path, *, endpoint_url: str | None = None, url: str | Non
         MissingComponentError: what the store needs is not installed.
         NetworkError: the settings that boto3 finds cannot be used.
     """
+    if url is not None:
+        site_address(url)
     opened = open_store(str(store), endpoint_url=endpoint_url)
     return Diagnosis(opened.address, url, examine(opened, url))

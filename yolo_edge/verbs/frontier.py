@@ -43,6 +43,7 @@ from yolo_edge.verbs.pipeline import (
     write_lowered,
 )
 from yolo_edge.verbs.points import DEFAULT_NAMES, PlannedPoint, default_points, parse_points
+from yolo_edge.verbs.seed import check_seed
 
 if TYPE_CHECKING:
     import onnx
@@ -161,6 +162,7 @@ def frontier(
     planned = None if schemes is None else parse_points(schemes)
     if not str(output):
         raise UsageError("The output directory has no name.", fix="Give one with -o DIR.")
+    check_seed(seed)
     require_matplotlib()
     keep_apart(Path(output), [Path(source)])
     with staged_directory(Path(output), force=force) as directory, tempfile.TemporaryDirectory() as scratch:

@@ -8,15 +8,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from yolo_edge.addresses import site_address
 from yolo_edge.console import say
 from yolo_edge.errors import UsageError
 from yolo_edge.publication.channel import Flip
 from yolo_edge.publication.content import Compression, read_content
-from yolo_edge.publication.delivery import Received, look_at_release
+from yolo_edge.publication.delivery import Received, address_of, look_at_release
 from yolo_edge.publication.layout import channel_key, check_name, check_version, record_key, version_prefix
 from yolo_edge.publication.promotion import Flipping, promote
 from yolo_edge.publication.record import CommitRecord
-from yolo_edge.publication.release import PublishedRelease, plan_release, publish_release
+from yolo_edge.publication.release import (
+    PlannedRelease,
+    PublishedRelease,
+    look_up_release,
+    plan_release,
+    publish_release,
+)
 from yolo_edge.publication.requirement import read_reports, require_passed
 from yolo_edge.publication.signature import load_signer
 from yolo_edge.publication.store import Store, open_store
@@ -34,7 +41,8 @@ class Publication:
         record: the commit record.
         files_written: files that were uploaded.
         bytes_written: their stored bytes.
-        flip: what became of the channel; None without one.
+        planned: what would be uploaded; None but in a dry run.
+        flip: what became of the channel, or would; None without one.
         url: address that the store is served at; None if none was given.
         received: what a browser gets of each file, where an address to look at was given.
         notes: what else there is to say, in sentences without a full stop.
@@ -45,6 +53,7 @@ class Publication:
     record: CommitRecord
     files_written: int
     bytes_written: int
+    planned: PlannedRelease | None
     flip: Flip | None
     url: str | None
     received: tuple[Received, ...]
@@ -73,7 +82,7 @@ class Publication:
 
     def address(self, key: str) -> str:
         """Return where a page loads an object; its key where nobody said at which address the store is served."""
-        return key if self.url is None else f"{self.url.rstrip('/')}/{key}"
+        return key if self.url is None else address_of(self.url, key)
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
@@ -94,6 +103,8 @@ class Publication:
             "stored_bytes": sum(file.stored_bytes for file in record.files.values()),
             "files_written": self.files_written,
             "bytes_written": self.bytes_written,
+            "planned": self.planned
+            and {"published": self.planned.published, "files": self.planned.files, "bytes": self.planned.bytes},
             "channel": channel
             and {
                 "channel": channel.channel,
@@ -137,7 +148,7 @@ def publish(
         expect: what the channel must be at: a version, a ``seq``, or ``none``.
         endpoint_url: of an S3 service other than Amazon's.
         url: address that the store is served at; each file is fetched through it then, as a browser would.
-        dry_run: read and check everything, and write nothing.
+        dry_run: read and check everything, look up what is there, and write nothing.
         require_gate: a ``report.json`` of ``validate``, or its directory; several for several input sizes. They must
             have judged these very bytes, and not failed them. They are published along, as one.
         precompress: store shards as Brotli; by default in S3 stores, as CDNs do not compress them.
@@ -158,6 +169,8 @@ def publish(
         MissingComponentError: a package is missing that the store or the signature needs.
     """
     name, version = check_name(name, "model"), check_version(version)
+    if url is not None:
+        site_address(url)
     if channel is not None:
         check_name(channel, "channel")
     elif expect is not None or expires is not None:
@@ -173,13 +186,18 @@ def publish(
         undecided = require_passed(report, content.directories)
         notes += [f"The report found too few photos to decide on every bound of {variant}" for variant in undecided]
     record = plan_release(content, name, version, gate=report.record() if report else None, signer=signer)
+    done: PlannedRelease | PublishedRelease
     if dry_run:
         say("Dry run: nothing is written.")
-        return Publication("dry run", place.address, record, 0, 0, None, url, (), tuple(notes))
-    done = publish_release(place, content, record, signer=signer)
+        done = look_up_release(place, content, record, signer=signer)
+    else:
+        done = publish_release(place, content, record, signer=signer)
     flip = None
     if channel is not None:
-        flip = promote(Flipping(place, name, channel, expect, signer, expires), version, record=done.record)
+        flipping = Flipping(place, name, channel, expect, signer, expires, dry_run)
+        flip = promote(flipping, version, record=done.record)
+    if isinstance(done, PlannedRelease):
+        return Publication("dry run", place.address, done.record, 0, 0, done, flip, url, (), tuple(notes))
     place.settle()
     received = look_at_release(url, done.record) if url is not None else ()
     return _result(place, done, flip, url, received, notes)
@@ -204,5 +222,14 @@ def _result(
 ) -> Publication:
     state: State = "published" if done.written else "already published"
     return Publication(
-        state, store.address, done.record, done.files_written, done.bytes_written, flip, url, received, tuple(notes)
+        state,
+        store.address,
+        done.record,
+        done.files_written,
+        done.bytes_written,
+        None,
+        flip,
+        url,
+        received,
+        tuple(notes),
     )

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from yolo_edge.addresses import site_address
 from yolo_edge.cache import cache_root
 from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import say
@@ -98,6 +99,8 @@ def release(
         NetworkError: the store is not reached, or refuses.
     """
     path = Path(recipe)
+    if url is not None:
+        site_address(url)  # before hours of work, not after them
     plan = _Plan(path, read_recipe(path))
     target = plan.target(store, version, channel, sign)
     shop = Workshop(Path(work) if work else cache_root() / "releases", dry_run=dry_run, forced=again)
@@ -124,8 +127,10 @@ def release(
 
 
 def _state_of(publication: Publication | None) -> State:
-    if publication is None or publication.state == "dry run":
+    if publication is None:
         return "to make"
+    if publication.planned is not None:
+        return "reused" if publication.planned.published else "to make"
     return "made" if publication.state == "published" else "reused"
 
 

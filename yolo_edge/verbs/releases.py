@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from yolo_edge.publication.channel import Channel, require_channel
-from yolo_edge.publication.inventory import Release, list_channels, list_releases, require_model
+from yolo_edge.publication.inventory import Release, list_channels, list_releases, require_something
 from yolo_edge.publication.layout import check_name, record_key
-from yolo_edge.publication.local import LocalStore
-from yolo_edge.publication.store import Store, open_store
+from yolo_edge.publication.store import open_store
 from yolo_edge.verbs.channel import channel_to_json
 
 
@@ -103,7 +102,7 @@ def releases(name: str | None = None, *, store: str, endpoint_url: str | None = 
         check_name(name, "model")
     found = list_releases(place, name)
     if not found:
-        _require_something(place, name)
+        require_something(place, name)
     return tuple(map(ReleaseListing, found))
 
 
@@ -125,7 +124,7 @@ def channels(name: str, *, store: str, endpoint_url: str | None = None) -> tuple
     place = open_store(store, endpoint_url=endpoint_url)
     found = list_channels(place, check_name(name, "model"))
     if not found:
-        _require_something(place, name)
+        require_something(place, name)
     return tuple(map(ChannelListing, found))
 
 
@@ -149,23 +148,16 @@ def history(
     """
     place = open_store(store, endpoint_url=endpoint_url)
     check_name(name, "model")
-    found = (
-        list_channels(place, name)
-        if channel is None
-        else (require_channel(place, name, check_name(channel, "channel")),)
-    )
+    if channel is not None:
+        check_name(channel, "channel")
+        require_something(place, name)  # else a misspelt folder or model would be told as a channel that is missing
+        found: tuple[Channel, ...] = (require_channel(place, name, channel),)
+    else:
+        found = list_channels(place, name)
     if not found:
-        _require_something(place, name)
+        require_something(place, name)
     entries = [entry for each in found for entry in _entries(each)]
     return tuple(sorted(entries, key=lambda entry: (entry.updated, entry.seq), reverse=True))
-
-
-def _require_something(place: Store, name: str | None) -> None:
-    """Tell what was misspelt from what is empty."""
-    if isinstance(place, LocalStore):
-        place.require_folder()
-    if name is not None:
-        require_model(place, name)
 
 
 def _entries(channel: Channel) -> list[HistoryEntry]:

@@ -30,7 +30,7 @@ def publication_table(result: Publication) -> Group:
     """Show what was published, and where it can be loaded."""
     record = result.record
     facts = grid()
-    facts.add_row("release", f"{record.name} {record.version}: {result.state}")
+    facts.add_row("release", f"{record.name} {record.version}: {_state(result)}")
     facts.add_row("store", result.store)
     facts.add_row("record", result.record_key)
     facts.add_row("identity", record.release)
@@ -39,7 +39,8 @@ def publication_table(result: Publication) -> Group:
     facts.add_row(*_upload(result))
     if result.flip:
         state = result.flip.channel
-        facts.add_row("channel", f"{state.channel} is at {state.version}, seq {state.seq}")
+        verb = "would be" if result.planned and result.flip.changed else "is"
+        facts.add_row("channel", f"{state.channel} {verb} at {state.version}, seq {state.seq}")
     variants = plain_table("variant", "input", "raw", "on the wire", right=(2, 3))
     for name, variant in record.variants.items():
         height, width = variant.image_size
@@ -57,14 +58,18 @@ def publication_table(result: Publication) -> Group:
     return Group(*parts, *(f"note: {note}." for note in result.notes))
 
 
+def _state(result: Publication) -> str:
+    if result.planned is None:
+        return result.state
+    return f"{result.state}, {'published already' if result.planned.published else 'not published yet'}"
+
+
 def _upload(result: Publication) -> tuple[str, str]:
     """Say what was uploaded, or would be."""
-    files = result.record.files
-    if result.state == "dry run":
-        stored = sum(file.stored_bytes for file in files.values())
-        return "would upload", f"{counted(len(files), 'files')}, {megabytes(stored)}"
-    done = f"{result.files_written} of {counted(len(files), 'files')}"
-    return "uploaded", f"{done}, {megabytes(result.bytes_written)}"
+    files = counted(len(result.record.files), "files")
+    if result.planned is not None:
+        return "would upload", f"{result.planned.files} of {files}, {megabytes(result.planned.bytes)}"
+    return "uploaded", f"{result.files_written} of {files}, {megabytes(result.bytes_written)}"
 
 
 def _addresses(result: Publication) -> list[Text | str]:

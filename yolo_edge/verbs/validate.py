@@ -37,6 +37,7 @@ from yolo_edge.validation.report import require_jinja2, write_report
 from yolo_edge.validation.result import Validation, Variant
 from yolo_edge.verbs.command_line import REFERENCE_RUNTIMES, validation_command
 from yolo_edge.verbs.pipeline import export_model
+from yolo_edge.verbs.seed import check_seed
 
 _LIBRARIES = ("onnxruntime", "torch", "numpy", "ultralytics", "playwright", "pycocotools")
 
@@ -96,6 +97,7 @@ def validate(
             or jinja2 is not.
     """
     runtimes, asked = _runtimes(runtime, browser)
+    check_seed(seed)
     limits = read_recipe(Path(recipe)).gate if recipe else {}
     limits_for("int8", limits)
     if reference_runtime not in REFERENCE_RUNTIMES:

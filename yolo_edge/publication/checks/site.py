@@ -11,7 +11,8 @@ from http.client import HTTPException
 from typing import IO
 from urllib.parse import urlsplit
 
-from yolo_edge.errors import NetworkError, UsageError
+from yolo_edge.addresses import site_address
+from yolo_edge.errors import NetworkError
 
 TIMEOUT = 15.0
 """Seconds to wait for a connection, and between two blocks of an answer."""
@@ -66,19 +67,10 @@ class Site:
     """
 
     def __init__(self, url: str) -> None:
-        if "@" in url:  # not repeated: there may be a password
-            raise UsageError("The address of the site holds a user name.", fix="Leave it out: browsers have none.")
-        fix = "Give https://host or https://host/path."
-        try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname, parts.port
-        except ValueError as error:
-            raise UsageError(f"{url} is no address: {error}.", fix=fix) from error
-        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-            raise UsageError(f"{url} is not the address of a site.", fix=fix)
+        parts = urlsplit(site_address(url))
         self.base = url.rstrip("/") + "/"
         self.is_https = parts.scheme == "https"
-        self.is_here = _is_loopback(host)
+        self.is_here = _is_loopback(parts.hostname or "")
         self._opener = urllib.request.build_opener(
             _NoRedirects(), *([urllib.request.ProxyHandler({})] if self.is_here else [])
         )
