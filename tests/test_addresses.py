@@ -63,3 +63,11 @@ def test_every_command_refuses_before_anything_else(command, url, tmp_path, caps
 def test_python_callers_are_told_too(tmp_path):
     with pytest.raises(UsageError, match="user name"):
         yolo_edge.publish(tmp_path, store=str(tmp_path), name="lite", version="1.0.0", url="https://me@h")
+
+
+@pytest.mark.parametrize("command", ["publish", "release"])
+def test_files_are_not_looked_at_over_plain_http(command, tmp_path, capsys):
+    words = COMMANDS[command].format(here=tmp_path, url="http://cdn.example").split()
+    assert cli.run(words) == 2
+    assert "plain http" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [], "refused before anything is published"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
@@ -47,6 +48,42 @@ def site_address(text: str) -> str:
     if _MAY_HIDE_A_SECRET.search(text):
         raise UsageError("The address of a site has no query, no fragment and no @.", fix=fix)
     return text
+
+
+def safe_site_address(text: str) -> str:
+    """Return the address of a site unchanged: one from which files arrive as they were sent.
+
+    Raises:
+        UsageError: it is no :func:`site_address`, or of plain http and another machine.
+    """
+    refuse_plain_http(urlsplit(site_address(text)), fix="Give the https address of the site.")
+    return text
+
+
+def refuse_plain_http(parts: SplitResult, *, fix: str) -> None:
+    """Refuse plain http of another machine: what arrives may have been changed on its way.
+
+    Args:
+        parts: of the address.
+        fix: what to give instead, for the message.
+
+    Raises:
+        UsageError: it is such.
+    """
+    if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
+        raise UsageError(
+            f"{told_address(parts.geturl())} is plain http: what arrives may have been changed on its way, the "
+            "manifest included.",
+            fix=fix,
+        )
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host is the loopback."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def told_address(text: str) -> str:

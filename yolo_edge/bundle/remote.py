@@ -6,7 +6,6 @@ compressed answers are unpacked no further either.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import urllib.error
 import urllib.request
@@ -20,7 +19,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import brotli
 
-from yolo_edge.addresses import told_address, web_address
+from yolo_edge.addresses import is_this_machine, refuse_plain_http, web_address
 from yolo_edge.bundle.manifest import Manifest, read_manifest
 from yolo_edge.console import progress
 from yolo_edge.errors import ModelError, NetworkError, UsageError
@@ -136,22 +135,8 @@ def _directory_of(address: str) -> _Base:
 def _checked(address: str) -> SplitResult:
     fix = "Give the https address of a converted directory, or of its model.json."
     parts = web_address(address, fix=fix)
-    if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
-        raise UsageError(
-            f"{told_address(address)} is plain http: what arrives may have been changed on its way, the manifest "
-            "included.",
-            fix=fix,
-        )
+    refuse_plain_http(parts, fix=fix)
     return parts
-
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_names(manifest: Manifest, address: str) -> None:
@@ -194,7 +179,7 @@ def _fetch(address: str, target: Path, limit: int, expected: int | None) -> Deli
     """
     request = urllib.request.Request(address, headers={"Accept-Encoding": "br, gzip", "User-Agent": "yolo-edge"})
     handlers: list[urllib.request.BaseHandler] = [_SafeRedirects()]
-    if _is_this_machine(urlsplit(address).hostname or ""):
+    if is_this_machine(urlsplit(address).hostname or ""):
         handlers.append(urllib.request.ProxyHandler({}))
     try:
         with urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT) as answer:

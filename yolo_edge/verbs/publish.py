@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from yolo_edge.addresses import site_address
+from yolo_edge.addresses import safe_site_address
 from yolo_edge.console import say
 from yolo_edge.errors import UsageError
 from yolo_edge.publication.channel import Flip
@@ -170,7 +170,7 @@ def publish(
     """
     name, version = check_name(name, "model"), check_version(version)
     if url is not None:
-        site_address(url)
+        safe_site_address(url)
     if channel is not None:
         check_name(channel, "channel")
     elif expect is not None or expires is not None:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from yolo_edge.addresses import site_address
+from yolo_edge.addresses import safe_site_address
 from yolo_edge.cache import cache_root
 from yolo_edge.checkpoint.source import resolve_source
 from yolo_edge.console import say
@@ -100,7 +100,7 @@ def release(
     """
     path = Path(recipe)
     if url is not None:
-        site_address(url)  # before hours of work, not after them
+        safe_site_address(url)  # before hours of work, not after them
     plan = _Plan(path, read_recipe(path))
     target = plan.target(store, version, channel, sign)
     shop = Workshop(Path(work) if work else cache_root() / "releases", dry_run=dry_run, forced=again)

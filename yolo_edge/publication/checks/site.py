@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from http.client import HTTPException
 from typing import IO
 from urllib.parse import urlsplit
 
-from yolo_edge.addresses import site_address
+from yolo_edge.addresses import is_this_machine, site_address
 from yolo_edge.errors import NetworkError
 
 TIMEOUT = 15.0
@@ -70,7 +69,7 @@ class Site:
         parts = urlsplit(site_address(url))
         self.base = url.rstrip("/") + "/"
         self.is_https = parts.scheme == "https"
-        self.is_here = _is_loopback(parts.hostname or "")
+        self.is_here = is_this_machine(parts.hostname or "")
         self._opener = urllib.request.build_opener(
             _NoRedirects(), *([urllib.request.ProxyHandler({})] if self.is_here else [])
         )
@@ -140,10 +139,3 @@ def _decoded(body: bytes, encoding: str | None) -> bytes | None:
         return gzip.decompress(body) if encoding == "gzip" else None
     except (brotli.error, OSError, EOFError, zlib.error):
         return None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
