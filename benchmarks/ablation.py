@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -131,7 +132,7 @@ def rows(model: onnx.ModelProto, request: QuantizationRequest) -> Iterator[tuple
         version = {"_VERSION": f"ablation {name}"} if values and module in (mosaic, calibration) else {}
         asked = request
         if not values:
-            asked = QuantizationRequest(head=request.head, calibration=request.calibration, samples=40)
+            asked = replace(request, samples=request.samples // 2)
         with changed(module, **values), changed(calibration, **version):
             yield name, lambda asked=asked: rounded(model, asked)
     yield "int4", lambda: find_scheme("int4").encode(model, request).encodings

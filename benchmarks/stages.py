@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cost import fresh_cache
+from yolo_edge.quantization.photos import DEFAULT_SAMPLES
 
 STAGES: dict[str, tuple[str, ...]] = {
     "checkpoint checked and loaded": ("checkpoint.safety:examine_checkpoint", "checkpoint.export:_load_checked"),
@@ -192,7 +193,7 @@ def main() -> None:
     names = ("convert", "quantize", "validate", "release")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("commands", nargs="*", help=f"of {', '.join(names)}; all by default")
-    parser.add_argument("--samples", type=int, default=80, help="calibration inputs")
+    parser.add_argument("--samples", type=int, default=DEFAULT_SAMPLES, help="calibration inputs")
     parser.add_argument("--beside", type=int, default=0, help="programs that each keep a core busy meanwhile")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()

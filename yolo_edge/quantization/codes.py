@@ -15,7 +15,7 @@ import numpy.typing as npt
 NIBBLE_CURVE = 0.045
 """How much finer the 16 levels of a 4-bit code lie around 0: level ``x · (1 + curve · x²)`` for ``x = code − 7.5``.
 
-Weights of a channel have heavier tails than a normal distribution. Equal levels (curve 0) leave twice the harm of these
+Weights of a channel have heavier tails than a normal distribution. Equal levels (curve 0) leave 1.7 times the harm
 (docs/quantization.md); between 0.035 and 0.06 there is no difference.
 """
 
