@@ -256,7 +256,7 @@ def validate(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Node processes side by side; one a core by default.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of photos, and of the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of photos, and of the intervals.")] = 0,
     trust: TrustOption = False,
     force: ForceOption = False,
     as_json: JsonOption = False,

@@ -27,7 +27,7 @@ def list_benchmarks(as_json: JsonOption = False) -> None:
 def fetch_benchmark(
     name: Annotated[str, typer.Argument(help="A name that benchmark list shows, or the yaml of a description.")],
     limit: Annotated[int | None, typer.Option(help="The most photos to fetch; all by default.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of photos.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of photos.")] = 0,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Directory for the set; the cache by default.")
     ] = None,

@@ -56,13 +56,14 @@ def _name(param) -> str:
         ", ".join(f"`{name}`" for name in param.opts[:-1])
         + (", " if param.opts[1:] else "")
         + f"`{param.opts[-1]}{value}`"
+        + "".join(f", `{name}`" for name in param.secondary_opts)
     )
 
 
 def _default(param) -> str:
     if param.required:
         return "required"
-    return "" if param.default in (None, False) else f"`{param.default}`"
+    return "" if param.default is None or param.default is False else f"`{param.default}`"
 
 
 def _cell(text: str) -> str:
