@@ -10,7 +10,8 @@ import typer
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing output that yolo-edge made.")]
 CalibrationOption = Annotated[
-    str | None, typer.Option(help="Photos to calibrate on: a folder, COCO json, data yaml or builtin; for int8 also none.")
+    str | None,
+    typer.Option(help="Photos to calibrate on: a folder, COCO json, data yaml or builtin; for int8 also none."),
 ]
 SamplesOption = Annotated[int, typer.Option(min=8, help="Calibration inputs to compose, and the most photos to read.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the choice of photos and of the calibration.")]
@@ -54,5 +55,6 @@ SignOption = Annotated[
     typer.Option(envvar="YOLO_EDGE_SIGNING_KEY", help="A private Ed25519 key, PEM, to sign with."),
 ]
 ExpiresOption = Annotated[
-    str | None, typer.Option(help="How long readers may trust the channel file, as 30d. As long as the last file said by default.")
+    str | None,
+    typer.Option(help="How long readers may trust the channel file, as 30d. As long as the last file said by default."),
 ]

@@ -29,7 +29,8 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 """Cache-Control of all that never changes: a year is what HTTP caches take for ever (RFC 9111, RFC 8246)."""
 
 SHORT_LIVED = "public, max-age=30, s-maxage=10, stale-while-revalidate=60, stale-if-error=86400"
-"""Cache-Control of channel files: a promotion is seen within 40 s, in the worst case 160, and an outage of the store for a day is not."""
+"""Cache-Control of channel files: a promotion is seen within 40 s, in the worst case 160; an outage of the store for a
+day is not."""
 
 NOT_CACHED = "no-store"
 
