@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from yolo_edge.errors import ConflictError, MissingComponentError, NetworkError, UsageError
+from yolo_edge.publication.first_connection import FirstConnection
 from yolo_edge.publication.probe import Probe
 from yolo_edge.publication.refusals import explained, refusal_of
 from yolo_edge.publication.s3_probe import S3Probe, object_parameters
@@ -278,6 +279,7 @@ def _client(endpoint_url: str | None, address: str, *, is_stranger: bool = False
         # A session of its own: boto3's default one may not be shared between threads.
         client = boto3.session.Session().client("s3", endpoint_url=endpoint_url, config=config)
     client.meta.events.register("before-send.s3.PutObject", _without_expect)
+    FirstConnection().watch(client)
     return client
 
 
