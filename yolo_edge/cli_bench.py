@@ -17,7 +17,8 @@ def bench(
         str, typer.Option(help="Of node, browser:wasm, browser:webgl, browser:webgpu and browser:cpu.")
     ] = "node,browser:wasm",
     peers: Annotated[
-        bool, typer.Option("--peers", help="Race MoveNet, BlazePose and onnxruntime-web beside them (npm, once).")
+        bool,
+        typer.Option("--peers", help="Race MoveNet, BlazePose, onnxruntime-web and LiteRT.js beside them (npm, once)."),
     ] = False,
     rounds: Annotated[int, typer.Option(help="Turns that count, of each model.")] = 20,
     threads: Annotated[int, typer.Option(help="Of WebAssembly in pages, for runtimes that take them.")] = 1,

@@ -64,7 +64,8 @@ class Contender:
         file: the one that is loaded; it names the others.
         image_size: input height and width, pixels.
         wire_bytes: of its files, after Brotli.
-        runner: what runs it: ``graph`` (TensorFlow.js) or ``onnx`` (onnxruntime-web); see ``js/lane.mjs``.
+        runner: what runs it: ``graph`` (TensorFlow.js), ``onnx`` (onnxruntime-web) or ``litert`` (LiteRT.js); see
+            ``js/lane.mjs``.
         input_form: of :data:`INPUT_FORMS`.
         outputs: the outputs to ask for; all where none is named.
         decode: how the output becomes persons, see ``js/finders.mjs``; None where that is not measured.
@@ -80,7 +81,7 @@ class Contender:
     file: str
     image_size: tuple[int, int]
     wire_bytes: int
-    runner: Literal["graph", "onnx"] = "graph"
+    runner: Literal["graph", "onnx", "litert"] = "graph"
     input_form: str = "float"
     outputs: tuple[str, ...] = ()
     decode: Literal["yolo", "movenet"] | None = None

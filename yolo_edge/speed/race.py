@@ -136,6 +136,11 @@ def _open_lanes(kind: RuntimeKind, host: Host, runners: Sequence[_Runner]) -> No
 def _check_backend(kind: RuntimeKind, contender: Contender) -> None:
     if contender.runner == "onnx" and kind.backend != "wasm":
         raise MissingComponentError("onnxruntime-web is raced on WebAssembly alone.", fix="Race it on browser:wasm.")
+    if contender.runner == "litert" and kind.name != "browser:wasm":
+        raise MissingComponentError(
+            "LiteRT.js is raced on WebAssembly in a page alone: it loads its code with script elements.",
+            fix="Race it on browser:wasm.",
+        )
 
 
 def _take_turns(kind: RuntimeKind, runners: Sequence[_Runner], rounds: int) -> None:

@@ -95,8 +95,8 @@ def bench(
     Args:
         models: converted directories.
         backends: runtimes that run directories, ``"node,browser:wasm"`` or a sequence of names; these two by default.
-        peers: race other makers' models beside them: MoveNet and BlazePose, and onnxruntime-web where a directory holds
-            ``model.onnx``. They are fetched from npm the first time.
+        peers: race other makers' models beside them: MoveNet and BlazePose, onnxruntime-web where a directory holds
+            ``model.onnx``, and LiteRT.js where it holds ``model.tflite``. They are fetched from npm the first time.
         rounds: turns that count, of each model.
         threads: of WebAssembly in pages, for runtimes that take them. TensorFlow.js 4.22.0 stays at one.
         photo: what is looked at; a photo of the ultralytics package by default.
@@ -138,6 +138,7 @@ def bench(
             photo_size=(pixels.shape[0], pixels.shape[1]),
             threads=threads,
             onnxruntime=field.onnxruntime if field else None,
+            litert=field.litert if field else None,
             browser_path=program,
         )
         rows = [row for kind in kinds for row in race(kind, everyone, track, rounds=rounds, profile=profile)]

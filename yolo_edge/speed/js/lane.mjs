@@ -4,22 +4,23 @@ import {counters, scriptBytes, wasmBytes} from './counters.mjs';
 import {EngineError} from '../../runtime/js/engine.mjs';
 import {FINDERS} from './finders.mjs';
 import {GraphRunner} from './graph.mjs';
+import {LiteRtRunner} from './litert.mjs';
 import {OnnxRunner} from './onnx.mjs';
 
-const RUNNERS = {graph: GraphRunner, onnx: OnnxRunner};
+const RUNNERS = {graph: GraphRunner, onnx: OnnxRunner, litert: LiteRtRunner};
 const ARRAYS = {float32: Float32Array, int32: Int32Array};
 
 export class Lane {
   /**
    * Load a model and predict once.
    *
-   * @param place what differs between Node and a page: tensorflow, onnxruntime, graph, bytes, photo, facts.
+   * @param place what differs between Node and a page: tensorflow, onnxruntime, litert, graph, bytes, photo, facts.
    * @param lane what to run, see lane.py.
    */
   static async open(place, lane) {
     const {runner, milliseconds} = await RUNNERS[lane.runner].open(place, lane);
     const values = new ARRAYS[lane.input.dtype](await place.bytes(lane.lab, lane.input.file));
-    const self = new Lane(runner, values);
+    const self = new Lane(runner, runner.arrange ? runner.arrange(values) : values);
     const first = await self.frame();
     if (lane.decode) {
       const photo = await place.photo(lane.photo, await place.bytes(lane.lab, lane.photo.file));

@@ -14,6 +14,12 @@ const place = {
     return tf;
   },
   onnxruntime: (file) => import(new URL(file, root)),
+  /** The import map of the page finds what LiteRT.js imports by a bare name. */
+  async litert(folder) {
+    const core = new URL(`${folder}/core/`, root);
+    const {version} = await (await fetch(new URL('package.json', core))).json();
+    return {litert: await import(new URL('dist/index.js', core)), wasm: new URL('wasm/', core).href, version};
+  },
   graph: (_, folder, file) => new URL(`${folder}/${file}`, root).href,
   async bytes(folder, file) {
     const answer = await fetch(new URL(`${folder}/${file}`, root));
