@@ -12,7 +12,7 @@ from typing import Any
 from yolo_edge.bundle.remote import Delivery, fetch_file
 from yolo_edge.errors import NetworkError
 from yolo_edge.files import sha256_of
-from yolo_edge.publication.layout import IMMUTABLE, record_key, version_prefix
+from yolo_edge.publication.layout import IMMUTABLE, record_key
 from yolo_edge.publication.record import CommitRecord
 
 _WORKERS = 6
@@ -58,8 +58,7 @@ def look_at_release(url: str, record: CommitRecord) -> tuple[Received, ...]:
     """
     data = record.to_bytes()
     expected = {"": (record_key(record.name, record.version), hashlib.sha256(data).hexdigest(), len(data))}
-    base = version_prefix(record.name, record.version) + record.base
-    expected |= {path: (base + path, file.sha256, file.bytes) for path, file in record.files.items()}
+    expected |= {path: (record.key_of(path), file.sha256, file.bytes) for path, file in record.files.items()}
     with tempfile.TemporaryDirectory(prefix="yolo-edge-") as scratch, ThreadPoolExecutor(_WORKERS) as threads:
         looks = [
             threads.submit(

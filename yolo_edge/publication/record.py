@@ -22,7 +22,7 @@ from yolo_edge.publication.documents import (
     VariantName,
     Version,
 )
-from yolo_edge.publication.layout import REPORT_FILE, base_of, file_headers, sha256_of_document
+from yolo_edge.publication.layout import REPORT_FILE, base_of, file_headers, sha256_of_document, version_prefix
 from yolo_edge.publication.store import Headers
 from yolo_edge.tfjs.manifest import MODEL_FILE
 
@@ -139,6 +139,14 @@ class CommitRecord(SignedDocument):
         if missing:
             raise ValueError(f"{missing[0]} is not among the files")
         return self
+
+    def key_of(self, path: str) -> str:
+        """Return the key of a file; of the empty path, what the keys of all files begin with.
+
+        Args:
+            path: from the base of the release.
+        """
+        return version_prefix(self.name, self.version) + self.base + path
 
     def headers_of(self, path: str) -> Headers:
         """Return what a file is stored and served with."""

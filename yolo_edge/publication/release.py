@@ -33,7 +33,6 @@ from yolo_edge.publication.layout import (
     file_headers,
     record_key,
     retirement_key,
-    version_prefix,
 )
 from yolo_edge.publication.record import CommitRecord, GateRecord, content_differences, make_record
 from yolo_edge.publication.signature import Signer, check_signature, sign
@@ -143,7 +142,7 @@ def look_up_release(
     if store.head(retirement_key(name, version)) is not None:
         raise _retired(name, version)
     if published is None:
-        base = version_prefix(name, version) + record.base
+        base = record.key_of("")
         there = {listed.key for listed in store.list(base)}
         missing = [file for file in content.files if base + file.path not in there]
     else:
@@ -192,7 +191,7 @@ def _create(
     store: Store, content: Content, record: CommitRecord, threads: ThreadPoolExecutor
 ) -> PublishedRelease | None:
     """Write the files and the record; None if somebody else has written another record meanwhile."""
-    base = version_prefix(record.name, record.version) + record.base
+    base = record.key_of("")
     lease = f"{base}{LEASE_STEM}{secrets.token_hex(8)}.json"
     probe = threads.submit(require_conditional_writes, store)
     store.put_once(lease, b"{}", LEASE_HEADERS)
@@ -233,14 +232,13 @@ def _give_up(store: Store, lease: str) -> None:
 
 def _heal(store: Store, content: Content, published: CommitRecord, threads: ThreadPoolExecutor) -> PublishedRelease:
     """Create those files of a published version that are not there any more."""
-    base = version_prefix(published.name, published.version) + published.base
-    written = _put_all(store, base, _missing(store, content, published), threads)
+    written = _put_all(store, published.key_of(""), _missing(store, content, published), threads)
     return PublishedRelease(published, False, len(written), sum(info.bytes for info in written))
 
 
 def _missing(store: Store, content: Content, published: CommitRecord) -> list[StoredFile]:
     """Return those files of a published version that the store does not hold."""
-    base = version_prefix(published.name, published.version) + published.base
+    base = published.key_of("")
     sizes = {listed.key.removeprefix(base): listed.bytes for listed in store.list(base)}
     missing = [path for path in published.files if path not in sizes]
     others = [path for path, file in published.files.items() if sizes.get(path, file.stored_bytes) != file.stored_bytes]

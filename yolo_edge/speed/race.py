@@ -30,6 +30,15 @@ SETTLING = 2
 PROFILED_FRAMES = 10
 
 _GPU_BACKENDS = ("webgl", "webgpu")
+_CONFINED = {
+    "onnx": (("node", "browser:wasm"), "onnxruntime-web is raced on WebAssembly alone."),
+    "litert": (
+        ("browser:wasm",),
+        "LiteRT.js is raced on WebAssembly in a page alone: it loads its code with script elements.",
+    ),
+}
+"""Runner → the runtimes it is raced on, and why on no other; one that is not here is raced on all."""
+
 _NAMED_IN_A_ROW = (InputError, MissingComponentError, NetworkError)
 """What takes a model or a backend out of the race. Other errors, as of usage, end it."""
 
@@ -134,13 +143,9 @@ def _open_lanes(kind: RuntimeKind, host: Host, runners: Sequence[_Runner]) -> No
 
 
 def _check_backend(kind: RuntimeKind, contender: Contender) -> None:
-    if contender.runner == "onnx" and kind.backend != "wasm":
-        raise MissingComponentError("onnxruntime-web is raced on WebAssembly alone.", fix="Race it on browser:wasm.")
-    if contender.runner == "litert" and kind.name != "browser:wasm":
-        raise MissingComponentError(
-            "LiteRT.js is raced on WebAssembly in a page alone: it loads its code with script elements.",
-            fix="Race it on browser:wasm.",
-        )
+    names, reason = _CONFINED.get(contender.runner, ((kind.name,), ""))
+    if kind.name not in names:
+        raise MissingComponentError(reason, fix="Race it on browser:wasm.")
 
 
 def _take_turns(kind: RuntimeKind, runners: Sequence[_Runner], rounds: int) -> None:

@@ -252,9 +252,9 @@ def advice(metrics: Iterable[str]) -> str:
         if metric in broken:
             return text
     texts = dict.fromkeys(_ADVICE.get(metric, _ADVICE_OF_QUALITY) for metric in METRICS if metric in broken)
-    if _ADVICE_OF_QUALITY in texts and "wire_bytes" in broken:
-        texts = {_ADVICE_OF_SIZE_AND_QUALITY: None} | texts
-        del texts[_ADVICE_OF_QUALITY], texts[_ADVICE["wire_bytes"]]
+    opposed = (_ADVICE_OF_QUALITY, _ADVICE["wire_bytes"])
+    if all(text in texts for text in opposed):
+        return " ".join([_ADVICE_OF_SIZE_AND_QUALITY, *(text for text in texts if text not in opposed)])
     return " ".join(texts)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import compress
+from operator import not_
 from typing import Any
 
 from yolo_edge.errors import UsageError
@@ -122,8 +124,8 @@ def collect(
     found = find_garbage(place, name=name, grace=grace)
     if not found:
         require_something(place, name)
-    garbage = tuple(entry for entry in found if entry.is_due)
-    waiting = tuple(entry for entry in found if entry not in garbage)
+    due = [entry.is_due for entry in found]
+    garbage, waiting = tuple(compress(found, due)), tuple(compress(found, map(not_, due)))
     if dry_run:
         return Collection(place.address, garbage, deleted=False, waiting=waiting)
     deleted = collect_garbage(place, garbage, grace=grace)

@@ -14,7 +14,7 @@ from yolo_edge.errors import UsageError
 from yolo_edge.publication.channel import Flip
 from yolo_edge.publication.content import Compression, read_content
 from yolo_edge.publication.delivery import Received, address_of, look_at_release
-from yolo_edge.publication.layout import channel_key, check_name, check_version, record_key, version_prefix
+from yolo_edge.publication.layout import channel_key, check_name, check_version, record_key
 from yolo_edge.publication.promotion import Flipping, promote
 from yolo_edge.publication.record import CommitRecord
 from yolo_edge.publication.release import (
@@ -66,14 +66,12 @@ class Publication:
 
     def model_key(self, variant: str) -> str:
         """Return the key of a variant's ``model.json``, which ``tf.loadGraphModel`` takes the address of."""
-        record = self.record
-        return version_prefix(record.name, record.version) + record.base + record.variants[variant].model
+        return self.record.key_of(self.record.variants[variant].model)
 
     @property
     def loader_key(self) -> str | None:
         """Key of the loader for browsers; None where it was not published along."""
-        record = self.record
-        return version_prefix(record.name, record.version) + record.base + record.web if record.web else None
+        return self.record.key_of(self.record.web) if self.record.web else None
 
     @property
     def channel_key(self) -> str | None:

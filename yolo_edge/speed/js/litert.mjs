@@ -1,6 +1,7 @@
 // A LiteRT model (.tflite) in LiteRT.js, on its WebAssembly backend.
 
 import {EngineError} from '../../runtime/js/engine.mjs';
+import {OpaqueRunner} from './opaque.mjs';
 
 const same = (left, right) => left.length === right.length && left.every((side, axis) => side === right[axis]);
 
@@ -10,7 +11,7 @@ function channelsFirst(values, [, height, width, channels]) {
   return Float32Array.from(values, (_, at) => values[(at % pixels) * channels + Math.floor(at / pixels)]);
 }
 
-export class LiteRtRunner {
+export class LiteRtRunner extends OpaqueRunner {
   /**
    * @param place where this runs: {litert(folder), bytes(folder, file)}.
    * @param lane what to run, see lane.py.
@@ -27,6 +28,7 @@ export class LiteRtRunner {
   }
 
   constructor(litert, model, {input}, version) {
+    super();
     const [{dtype, shape}] = model.getInputDetails();
     Object.assign(this, {litert, model, input, dtype, shape: [...shape], versions: {'@litertjs/core': version}});
   }
@@ -49,14 +51,5 @@ export class LiteRtRunner {
     } finally {
       for (const tensor of [image, ...answer]) tensor.delete();
     }
-  }
-
-  /** LiteRT.js tells nothing of its tensors and kernels. */
-  async inspect() {
-    return {kernels: null, draws: null, tensorBytes: null, peakTensorBytes: null};
-  }
-
-  async kernels() {
-    return [];
   }
 }

@@ -1,6 +1,8 @@
 // An ONNX model in onnxruntime-web, on its WebAssembly backend.
 
-export class OnnxRunner {
+import {OpaqueRunner} from './opaque.mjs';
+
+export class OnnxRunner extends OpaqueRunner {
   /**
    * @param place where this runs: {onnxruntime(file), bytes(folder, file)}.
    * @param lane what to run, see lane.py.
@@ -16,6 +18,7 @@ export class OnnxRunner {
   }
 
   constructor(ort, session, {input}) {
+    super();
     Object.assign(this, {ort, session, input, versions: {'onnxruntime-web': ort.env.versions.web}});
   }
 
@@ -23,14 +26,5 @@ export class OnnxRunner {
     const {ort, session, input} = this;
     const answer = await session.run({[session.inputNames[0]]: new ort.Tensor(input.dtype, values, input.shape)});
     return answer[session.outputNames[0]].getData();
-  }
-
-  /** onnxruntime-web tells nothing of its tensors and kernels. */
-  async inspect() {
-    return {kernels: null, draws: null, tensorBytes: null, peakTensorBytes: null};
-  }
-
-  async kernels() {
-    return [];
   }
 }
